@@ -1,0 +1,101 @@
+import type { GroupResource } from "../api/key.ts";
+import type { KubernetesObject } from "../api/object.ts";
+import type { Key, Revision } from "../store/store.ts";
+import type { Action } from "./plan.ts";
+
+/**
+ * What actors ask of the apiserver over the bus (DESIGN D14). A request is published on
+ * `api.<identity>.<verb>` and served by any apiserver replica (queue group `apiserver`); NATS
+ * permissions let a connection publish only under its own identity, so the subject authenticates.
+ * Identities are Kubernetes user names with `.` escaped (nats/subjects.ts `identityToken`):
+ * `system:kube-scheduler`, `system:controller:replicaset`, `system:node:node-1`.
+ * Payloads are JSON, checked with zod on arrival.
+ */
+export interface PlanRequest {
+  /** ULID; becomes the trace header of every write. Repeating a request with the same id is safe. */
+  readonly trace: string;
+  readonly actor: string;
+  readonly replica: string;
+  /** Revision of the version that woke the decision (0: a timer). */
+  readonly cause: Revision;
+  /** Snapshot revision that the plan was decided on. */
+  readonly decidedAt: Revision;
+  readonly actions: readonly Action[];
+}
+
+export type PlanResponse =
+  | {
+      readonly outcome: "committed";
+      /** Revision of the last write; the actor waits for it before deciding on the key again. */
+      readonly revision: Revision;
+      /** One per action: its revision, or the Status with which admission dropped that action. */
+      readonly results: readonly ActionResult[];
+    }
+  | {
+      readonly outcome: "refused";
+      /** Status of the first action that failed; nothing was written. */
+      readonly status: StatusBody;
+      /** Wait until the snapshot has passed this revision before trying again. */
+      readonly revision: Revision;
+    };
+
+export interface ActionResult {
+  readonly revision?: Revision;
+  readonly dropped?: StatusBody;
+}
+
+/** Kubernetes' `Status` (meta/v1). */
+export interface StatusBody {
+  readonly kind: "Status";
+  readonly apiVersion: "v1";
+  readonly metadata: Record<string, unknown>;
+  readonly status: "Success" | "Failure";
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: {
+    readonly name?: string;
+    readonly group?: string;
+    readonly kind?: string;
+    readonly uid?: string;
+    readonly causes?: readonly { reason?: string; message?: string; field?: string }[];
+    readonly retryAfterSeconds?: number;
+  };
+  readonly code: number;
+}
+
+/** Verb `get`: answers the object's bytes, or a Status. */
+export interface GetRequest {
+  readonly key: Key;
+}
+
+/**
+ * Verb `watch`, the feed of actors that may not read the whole log (node agents, proxies, DNS):
+ * the answer is a stream of WatchFrame messages on the request's reply subject, at least one per
+ * `WATCH_BEAT_MS`. A consumer that misses two beats asks again, from the last revision it has, and
+ * any apiserver replica continues. `fieldSelector` as in the Kubernetes API
+ * (`spec.nodeName=node-1`).
+ */
+export interface WatchRequest {
+  readonly resource: GroupResource;
+  readonly namespace?: string;
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
+  /** Absent: begin with the present state, closed by a `synced` frame. */
+  readonly from?: Revision;
+  /** Number of data bytes that may be under way; the consumer publishes `more` to extend it. */
+  readonly consumer: string;
+}
+
+export type WatchFrame =
+  /** `object` undefined: deleted, or no longer selected. */
+  | { readonly type: "version"; key: Key; revision: Revision; object?: KubernetesObject }
+  | { readonly type: "synced"; revision: Revision }
+  | { readonly type: "beat"; revision: Revision }
+  | { readonly type: "ended"; status: StatusBody };
+
+export const WATCH_BEAT_MS = 250;
+
+/** Verb `stop`: ends a watch early. */
+export interface StopRequest {
+  readonly consumer: string;
+}
