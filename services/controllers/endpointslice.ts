@@ -128,7 +128,8 @@ function identityOf(endpoint: Endpoint): string {
 }
 
 function labelsOf(service: Service): Record<string, string> {
-  const headless = service.spec?.clusterIP === "None" ? { [HEADLESS]: "" } : {};
+  const headless: Record<string, string> =
+    service.spec?.clusterIP === "None" ? { [HEADLESS]: "" } : {};
   return {
     ...service.metadata.labels,
     [SERVICE_NAME]: service.metadata.name,
