@@ -1,4 +1,5 @@
 import type {
+  AuthenticationV1TokenRequest,
   EndpointSlice,
   Endpoints,
   Namespace,
