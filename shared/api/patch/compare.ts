@@ -1,8 +1,8 @@
 import type { Field, Schema } from "../schema.ts";
 import { EMPTY_SET, type FieldSet, type FieldSetBuilder, makeNode } from "./field-set.ts";
 import { getField, isArray, isObject, type JsonObject, jsonEqual } from "./json-value.ts";
-import { fieldElement, itemElement, NoPathElement, sameItem } from "./path-element.ts";
-import { fieldOrUntyped, itemField, shapeOf } from "./typed.ts";
+import { fieldElement, itemElement, sameItem } from "./path-element.ts";
+import { elementOf, fieldOrUntyped, itemField, shapeOf } from "./typed.ts";
 
 /** What changed between two objects. No field is in both sets. */
 export interface Comparison {
@@ -208,14 +208,11 @@ function inSamePlaces(
 function indexItems(items: readonly unknown[], field: Field): Map<string, unknown[]> {
   const index = new Map<string, unknown[]>();
   for (const item of items) {
-    try {
-      const element = itemElement(field, item);
-      const group = index.get(element);
-      if (group) group.push(item);
-      else index.set(element, [item]);
-    } catch (error) {
-      if (!(error instanceof NoPathElement)) throw error; // such an item has no owner
-    }
+    const element = elementOf(field, item);
+    if (element === undefined) continue;
+    const group = index.get(element);
+    if (group) group.push(item);
+    else index.set(element, [item]);
   }
   return index;
 }

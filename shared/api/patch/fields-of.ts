@@ -11,8 +11,10 @@ export function fieldOf(schema: Schema | undefined, name: string): Field | undef
 const VALUES = new WeakMap<object, Field>();
 
 function valueField(schema: Extract<Schema, { type: "map" }>): Field {
-  let field = VALUES.get(schema);
-  if (!field) VALUES.set(schema, (field = { schema: schema.values }));
+  const known = VALUES.get(schema);
+  if (known) return known;
+  const field = { schema: schema.values };
+  VALUES.set(schema, field);
   return field;
 }
 

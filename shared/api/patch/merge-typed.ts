@@ -2,7 +2,7 @@ import type { Field, Schema } from "../schema.ts";
 import { type FieldSet, isEmptySet, lookUp } from "./field-set.ts";
 import { getField, isArray, isObject, type JsonObject, jsonEqual, setField } from "./json-value.ts";
 import { fieldElement, itemElement } from "./path-element.ts";
-import { fieldOrUntyped, itemField, shapeOf } from "./typed.ts";
+import { elementOf, fieldOrUntyped, itemField, shapeOf } from "./typed.ts";
 
 /**
  * An applied configuration merged into the live object by schema: what the configuration names
@@ -58,7 +58,8 @@ function mergeItems(
   applied: readonly unknown[],
   field: Field,
 ): unknown[] {
-  const left = live.map((value) => ({ element: elementOf(field, value), value }));
+  // Live items that have no place, or stand there twice, are nobody's; they stay as they are.
+  const left = live.map((value) => ({ element: elementOf(field, value) ?? "", value }));
   const right = applied.map((value) => ({ element: itemElement(field, value), value }));
   const liveByElement = uniqueItems(left);
   const wanted = new Set(right.map((item) => item.element));
@@ -93,15 +94,6 @@ function mergeItems(
     }
   }
   return result;
-}
-
-/** Live items that cannot be placed, or stand there twice, are nobody's; they stay as they are. */
-function elementOf(field: Field, value: unknown): string {
-  try {
-    return itemElement(field, value);
-  } catch {
-    return "";
-  }
 }
 
 function uniqueItems(items: readonly Item[]): Map<string, Item> {
@@ -152,7 +144,7 @@ function removeItems(items: readonly unknown[], set: FieldSet, field: Field): re
   const kept: unknown[] = [];
   let same = true;
   for (const item of items) {
-    const { member, below } = lookUp(set, elementOf(field, item));
+    const { member, below } = lookUp(set, elementOf(field, item) ?? "");
     const after = member
       ? undefined
       : below

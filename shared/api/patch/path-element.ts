@@ -40,8 +40,10 @@ export function itemElement(field: Field, item: unknown): string {
 const SORTED = new WeakMap<Field, readonly string[]>();
 
 function sortedKeysOf(field: Field): readonly string[] {
-  let keys = SORTED.get(field);
-  if (!keys) SORTED.set(field, (keys = [...listKeysOf(field)].sort()));
+  const known = SORTED.get(field);
+  if (known) return known;
+  const keys = [...listKeysOf(field)].sort();
+  SORTED.set(field, keys);
   return keys;
 }
 

@@ -25,8 +25,10 @@ const ITEM_FIELDS = new WeakMap<Schema, Field>();
 /** The field that describes the items of a list. */
 export function itemField(field: Field): Field {
   const { items } = field.schema as ArraySchema;
-  let result = ITEM_FIELDS.get(items);
-  if (!result) ITEM_FIELDS.set(items, (result = { schema: items }));
+  const known = ITEM_FIELDS.get(items);
+  if (known) return known;
+  const result = { schema: items };
+  ITEM_FIELDS.set(items, result);
   return result;
 }
 
@@ -62,13 +64,24 @@ function nodeOf(value: unknown, field: Field): FieldSet | undefined {
   if (shape === "items" && isArray(value)) {
     const result: FieldSetBuilder = {};
     for (const item of value) {
+      const element = elementOf(field, item);
       const node = makeNode(true, nodeOf(item, itemField(field)));
-      if (node) result[itemElement(field, item)] = node;
+      if (element !== undefined && node) result[element] = node;
     }
     return makeNode(false, result);
   }
   if (shape !== "leaf" && value === null) return undefined;
   return makeNode(true, undefined);
+}
+
+/** The element of an item, undefined for one that has no place: nobody owns it. */
+export function elementOf(field: Field, item: unknown): string | undefined {
+  try {
+    return itemElement(field, item);
+  } catch (error) {
+    if (error instanceof NoPathElement) return undefined;
+    throw error;
+  }
 }
 
 /**
