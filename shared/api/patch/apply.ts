@@ -1,4 +1,5 @@
 import { applyConflict, badRequest } from "../errors.ts";
+import { apiVersionOf } from "../kinds.ts";
 import type { KubernetesObject } from "../object.ts";
 import { quote } from "../quote.ts";
 import type { KindTable } from "../schema.ts";
@@ -20,7 +21,7 @@ import { lastAppliedFields, withLastApplied } from "./last-applied.ts";
 import { decodeManagers, encodeManagers, identityOf, type Manager } from "./managers.ts";
 import { mergeFields, removeFields } from "./merge-typed.ts";
 import { printPath } from "./path-element.ts";
-import { apiVersionOf, ignoredFields, timestamp } from "./track.ts";
+import { ignoredFields, timestamp } from "./track.ts";
 import { fieldSetOf, typeErrors, withNamedParents } from "./typed.ts";
 
 export { managerName } from "./managers.ts";

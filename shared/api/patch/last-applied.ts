@@ -1,9 +1,9 @@
+import { apiVersionOf } from "../kinds.ts";
 import type { KubernetesObject } from "../object.ts";
 import type { KindTable } from "../schema.ts";
 import { compareObjects } from "./compare.ts";
 import { difference, EMPTY_SET, type FieldSet } from "./field-set.ts";
 import { isArray, isObject, setField } from "./json-value.ts";
-import { apiVersionOf } from "./track.ts";
 import { fieldSetOf, typeErrors } from "./typed.ts";
 
 /** Where client-side apply keeps the configuration that it applied last. */

@@ -1,5 +1,5 @@
 import { quote } from "../quote.ts";
-import type { ArraySchema, Field } from "../schema.ts";
+import type { ArraySchema, Field, Schema } from "../schema.ts";
 import { fieldOf, listKeysOf, listTypeOf } from "./fields-of.ts";
 import { getField, isObject } from "./json-value.ts";
 
@@ -22,10 +22,9 @@ export function itemElement(field: Field, item: unknown): string {
     const what = item === null ? "a null element" : "non-map elements";
     throw new NoPathElement(`associative list with keys may not have ${what}`);
   }
-  const items = (field.schema as ArraySchema).items;
   const keys: Record<string, unknown> = {};
-  for (const name of sortedKeysOf(field)) {
-    const value = getField(item, name) ?? fieldOf(items, name)?.default;
+  for (const { name, otherwise } of keysOf(field)) {
+    const value = getField(item, name) ?? otherwise;
     if (value === undefined) {
       throw new NoPathElement(
         `associative list with keys has an element that omits key field ${quote(name)} ` +
@@ -37,23 +36,46 @@ export function itemElement(field: Field, item: unknown): string {
   return `k:${JSON.stringify(keys)}`;
 }
 
-const SORTED = new WeakMap<Field, readonly string[]>();
+/** Key fields that have a default, by the definition of the list's items. */
+const KEY_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  "io.k8s.api.core.v1.ContainerPort": { protocol: "TCP" },
+  "io.k8s.api.core.v1.ServicePort": { protocol: "TCP" },
+};
 
-function sortedKeysOf(field: Field): readonly string[] {
-  const known = SORTED.get(field);
+interface KeyField {
+  readonly name: string;
+  /** What it is in an item that does not have it; undefined: such an item has no place. */
+  readonly otherwise: unknown;
+}
+
+const KEYS = new WeakMap<Field, readonly KeyField[]>();
+
+/** The key fields of a list, sorted. */
+function keysOf(field: Field): readonly KeyField[] {
+  const known = KEYS.get(field);
   if (known) return known;
-  const keys = [...listKeysOf(field)].sort();
-  SORTED.set(field, keys);
+  const { items } = field.schema as ArraySchema;
+  const names = [...listKeysOf(field)].sort();
+  const keys = names.map((name) => ({ name, otherwise: defaultOf(items, name) }));
+  KEYS.set(field, keys);
   return keys;
+}
+
+/** A key's default; a required key is empty or zero, as in Kubernetes' own types. */
+function defaultOf(items: Schema, name: string): unknown {
+  const key = fieldOf(items, name);
+  if (!key || items.type !== "object") return undefined;
+  const given = key.default ?? KEY_DEFAULTS[items.name ?? ""]?.[name];
+  if (given !== undefined || !items.required.includes(name)) return given;
+  const { type } = key.schema;
+  return type === "string" ? "" : type === "integer" ? 0 : undefined;
 }
 
 /** Whether two items have the same place, without building their elements. */
 export function sameItem(field: Field, left: unknown, right: unknown): boolean {
   if (listTypeOf(field) === "set") return left === right;
   if (!isObject(left) || !isObject(right)) return false;
-  const items = (field.schema as ArraySchema).items;
-  return sortedKeysOf(field).every((name) => {
-    const otherwise = fieldOf(items, name)?.default;
+  return keysOf(field).every(({ name, otherwise }) => {
     const key = getField(left, name) ?? otherwise;
     return key !== undefined && key === (getField(right, name) ?? otherwise);
   });

@@ -1,3 +1,4 @@
+import { apiVersionOf } from "../kinds.ts";
 import type { KubernetesObject, ManagedFieldsEntry } from "../object.ts";
 import type { KindTable } from "../schema.ts";
 import { compareObjects } from "./compare.ts";
@@ -19,11 +20,6 @@ export interface TrackOptions {
   readonly subresource?: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
-}
-
-/** `apps/v1`, `v1` */
-export function apiVersionOf(table: Pick<KindTable, "group" | "version">): string {
-  return table.group ? `${table.group}/${table.version}` : table.version;
 }
 
 /** A time as managed fields have it: RFC 3339 in whole seconds. */
