@@ -2,6 +2,7 @@ import { DECISION_FORMAT, type DecisionRecord } from "../log/decision.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { ProjectionReader } from "../store/view.ts";
 import type { PlanResponse } from "./api.ts";
+import type { Subscription } from "./bus.ts";
 import type { ApiClient } from "./client.ts";
 import type { Controller, Snapshot } from "./controller.ts";
 import type { ActorDependencies, Running } from "./dependencies.ts";
@@ -16,6 +17,7 @@ export interface RunOptions {
   readonly dependencies: ActorDependencies;
   readonly projection: ProjectionReader;
   readonly client: ApiClient;
+  /** May be shared by all controllers of a process; whoever joined it also leaves it. */
   readonly membership: Membership;
   readonly decisions: DecisionSink;
   /** What carries out effects, by the effect's kind. */
@@ -96,6 +98,7 @@ class ControllerLoop implements RunningController {
   readonly #events: EventPublisher;
   /** Per key: the snapshot must have reached this revision before the next pass. */
   readonly #fences = new Map<Key, Revision>();
+  #memberChanges: Subscription | undefined;
   #inFlight = 0;
   #pumpDue = false;
   #stopped = false;
@@ -130,8 +133,8 @@ class ControllerLoop implements RunningController {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#options.membership.leave();
     this.#waker.stop();
+    this.#memberChanges?.stop();
     this.#queue.close();
     if (this.#inFlight === 0) return;
     await new Promise<void>((resolve) => {
@@ -147,7 +150,7 @@ class ControllerLoop implements RunningController {
       return;
     }
     this.#waker.start();
-    membership.onChange((owned) => this.#takeOver(owned));
+    this.#memberChanges = membership.onChange((owned) => this.#takeOver(owned));
     this.#takeOver(() => false);
   }
 
