@@ -1,7 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
-import type { Action } from "./plan.ts";
+import type { Action, EventRecord } from "./plan.ts";
 
 /**
  * What actors ask of the apiserver over the bus (DESIGN D14). A request is published on
@@ -63,7 +63,7 @@ export interface StatusBody {
   readonly code: number;
 }
 
-/** Verb `get`: answers the object's bytes, or a Status. */
+/** Verb `get`: answers the object as JSON, or a Status with `"status":"Failure"`. */
 export interface GetRequest {
   readonly key: Key;
 }
@@ -123,4 +123,46 @@ export const WATCH_SILENCE_MS = 10_000;
 /** Verb `stop`, published without a reply to every apiserver replica: ends a watch early. */
 export interface StopRequest {
   readonly consumer: string;
+}
+
+/**
+ * Verb `event`: publishes Kubernetes Events. The same event about the same object within the
+ * aggregation window becomes a count. Answers `{"published": <number>}`, or a Status.
+ */
+export interface EventsRequest {
+  readonly actor: string;
+  readonly replica: string;
+  readonly events: readonly EventRecord[];
+}
+
+/** Verb `token`: a token for a service account (TokenRequest); answers the TokenRequest or a Status. */
+export interface TokenRequestMessage {
+  readonly namespace: string;
+  readonly name: string;
+  /** `authentication.k8s.io/v1` TokenRequest. */
+  readonly request: KubernetesObject;
+}
+
+/**
+ * Verb `request`: any request for a resource, as over HTTPS, except watches. The answer is a
+ * `ResourceReply`.
+ */
+export interface ResourceMessage {
+  readonly verb: "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
+  readonly resource: GroupResource;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** JSON; for patches with the `contentType` of the patch. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly trace?: string;
+}
+
+export interface ResourceReply {
+  readonly code: number;
+  readonly warnings?: readonly string[];
+  /** The answer's JSON: an object, a list or a Status. */
+  readonly body: unknown;
 }

@@ -24,6 +24,9 @@ export interface Controller {
   readonly reconcile: (key: Key, at: Snapshot) => Plan;
 }
 
+/** Stands for every resource, as `primary` and in `wakes`. */
+export const EVERY_RESOURCE: GroupResource = "*";
+
 export type WakeRule = (
   object: KubernetesObject | undefined,
   old: KubernetesObject | undefined,

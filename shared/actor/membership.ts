@@ -36,7 +36,7 @@ export function beatSubject(actor: string): string {
 }
 
 /**
- * Joins the replicas of an actor. Keys are spread over them by rendezvous hashing: when a replica
+ * Joins the replicas of an actor (or of a process with several: they may share one). Keys are spread over them by rendezvous hashing: when a replica
  * goes, only its keys move.
  */
 export function joinMembership(
