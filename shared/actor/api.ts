@@ -1,7 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
-import type { Action } from "./plan.ts";
+import type { Action, EventRecord } from "./plan.ts";
 
 /**
  * What actors ask of the apiserver over the bus (DESIGN D14). A request is published on
@@ -63,7 +63,7 @@ export interface StatusBody {
   readonly code: number;
 }
 
-/** Verb `get`: answers the object's bytes, or a Status. */
+/** Verb `get`: answers the object as JSON, or a Status with `"status":"Failure"`. */
 export interface GetRequest {
   readonly key: Key;
 }
@@ -82,7 +82,10 @@ export interface WatchRequest {
   readonly labelSelector?: string;
   /** Absent: begin with the present state, closed by a `synced` frame. */
   readonly from?: Revision;
-  /** Number of data bytes that may be under way; the consumer publishes `more` to extend it. */
+  /**
+   * Chosen by the consumer, unique (a ULID): names the watch in `more` and `stop`. At most
+   * `WATCH_WINDOW_BYTES` of frames are under way; the consumer publishes `more` to extend it.
+   */
   readonly consumer: string;
 }
 
@@ -95,7 +98,62 @@ export type WatchFrame =
 
 export const WATCH_BEAT_MS = 250;
 
-/** Verb `stop`: ends a watch early. */
+/** Frames (their JSON, in bytes) that may be under way to a consumer without its `more`. */
+export const WATCH_WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * Verb `more`, published without a reply to every replica: how many bytes of frames the consumer has
+ * taken since the watch began (a running total, so that a lost message does no harm). Due when a
+ * quarter of the window has been taken, and at each beat while more is owed.
+ */
+export interface MoreRequest {
+  readonly consumer: string;
+  readonly taken: number;
+}
+
+/** Verb `stop`, published without a reply to every replica: ends a watch early. */
 export interface StopRequest {
   readonly consumer: string;
+}
+
+/**
+ * Verb `event`: publishes Kubernetes Events. The same event about the same object within the
+ * aggregation window becomes a count. Answers `{"published": <number>}`, or a Status.
+ */
+export interface EventsRequest {
+  readonly actor: string;
+  readonly replica: string;
+  readonly events: readonly EventRecord[];
+}
+
+/** Verb `token`: a token for a service account (TokenRequest); answers the TokenRequest or a Status. */
+export interface TokenRequestMessage {
+  readonly namespace: string;
+  readonly name: string;
+  /** `authentication.k8s.io/v1` TokenRequest. */
+  readonly request: KubernetesObject;
+}
+
+/**
+ * Verb `request`: any request for a resource, as over HTTPS, except watches. The answer is a
+ * `ResourceReply`.
+ */
+export interface ResourceMessage {
+  readonly verb: "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
+  readonly resource: GroupResource;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** JSON; for patches with the `contentType` of the patch. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly trace?: string;
+}
+
+export interface ResourceReply {
+  readonly code: number;
+  readonly warnings?: readonly string[];
+  /** The answer's JSON: an object, a list or a Status. */
+  readonly body: unknown;
 }
