@@ -47,7 +47,8 @@ export function mergeConditions(
       type: state.type,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
       status: state.status,
-      lastTransitionTime: unchanged && before.lastTransitionTime ? before.lastTransitionTime : timestamp(now),
+      lastTransitionTime:
+        unchanged && before.lastTransitionTime ? before.lastTransitionTime : timestamp(now),
       ...(state.reason ? { reason: state.reason } : {}),
       ...(state.message ? { message: state.message } : {}),
     });
@@ -100,7 +101,10 @@ function initializedCondition(input: ConditionInput): ConditionState {
   // A container that has run proves that initialization was complete when it started; a sidecar
   // that restarts later does not take that back.
   if (input.containers.some(hasStarted)) return { type, status: "True" };
-  const messages = nameLists({ "containers with unknown status": unknown, "containers with incomplete status": incomplete });
+  const messages = nameLists({
+    "containers with unknown status": unknown,
+    "containers with incomplete status": incomplete,
+  });
   if (messages === "") return { type, status: "True" };
   return { type, status: "False", reason: "ContainersNotInitialized", message: messages };
 }
@@ -131,7 +135,10 @@ function containersReadyCondition(input: ConditionInput): ConditionState {
     if (!status) unknown.push(spec.name);
     else if (!status.ready) unready.push(spec.name);
   }
-  const messages = nameLists({ "containers with unknown status": unknown, "containers with unready status": unready });
+  const messages = nameLists({
+    "containers with unknown status": unknown,
+    "containers with unready status": unready,
+  });
   if (messages === "") return { type, status: "True" };
   return { type, status: "False", reason: "ContainersNotReady", message: messages };
 }
@@ -143,9 +150,13 @@ function readyCondition(input: ConditionInput, containersReady: ConditionState):
   for (const gate of input.pod.spec?.readinessGates ?? []) {
     const condition = input.existing.find((one) => one.type === gate.conditionType);
     if (!condition) {
-      messages.push(`corresponding condition of pod readiness gate "${gate.conditionType}" does not exist.`);
+      messages.push(
+        `corresponding condition of pod readiness gate "${gate.conditionType}" does not exist.`,
+      );
     } else if (condition.status !== "True") {
-      messages.push(`the status of pod readiness gate "${gate.conditionType}" is not "True", but ${condition.status}`);
+      messages.push(
+        `the status of pod readiness gate "${gate.conditionType}" is not "True", but ${condition.status}`,
+      );
     }
   }
   if (messages.length === 0) return { type, status: "True" };

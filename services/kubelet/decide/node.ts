@@ -1,7 +1,7 @@
+import type { Action } from "../../../shared/actor/plan.ts";
 import type { Node, NodeCondition, NodeStatus } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
-import type { Action } from "../../../shared/actor/plan.ts";
 import { timestamp } from "./conditions.ts";
 
 /** What a kubelet knows about its node; the Node object follows from it. */
@@ -36,7 +36,9 @@ export function reconcileNode(
   );
   const cidrs = description.podCIDRs ?? [];
   const spec =
-    cidrs.length > 0 && !existing.spec?.podCIDR ? { podCIDR: cidrs[0], podCIDRs: [...cidrs] } : undefined;
+    cidrs.length > 0 && !existing.spec?.podCIDR
+      ? { podCIDR: cidrs[0], podCIDRs: [...cidrs] }
+      : undefined;
   if (missing.length > 0 || spec) {
     const metadata = { labels: Object.fromEntries(missing) };
     actions.push({ op: "patch", key, patch: { metadata, ...(spec ? { spec } : {}) } });
@@ -61,7 +63,9 @@ function newNode(description: NodeDescription, now: number): KubernetesObject {
     },
     spec: {
       ...(cidrs.length > 0 ? { podCIDR: cidrs[0], podCIDRs: [...cidrs] } : {}),
-      ...(description.taints?.length ? { taints: description.taints.map((taint) => ({ ...taint })) } : {}),
+      ...(description.taints?.length
+        ? { taints: description.taints.map((taint) => ({ ...taint })) }
+        : {}),
     },
     status: nodeStatus(description, {}, now),
   };
@@ -85,7 +89,12 @@ function nodeConditions(
 ): NodeCondition[] {
   const ready = description.problems.length === 0;
   const states = [
-    ["MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+    [
+      "MemoryPressure",
+      "False",
+      "KubeletHasSufficientMemory",
+      "kubelet has sufficient memory available",
+    ],
     ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
     ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
     ready
@@ -118,7 +127,8 @@ function withoutBeats(conditions: readonly NodeCondition[] | undefined): NodeCon
 /** Structural equality of JSON values; the order of fields does not matter. */
 export function equal(one: unknown, other: unknown): boolean {
   if (one === other) return true;
-  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return false;
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null)
+    return false;
   if (Array.isArray(one) !== Array.isArray(other)) return false;
   const left = Object.entries(one).filter(([, value]) => value !== undefined);
   const right = Object.entries(other).filter(([, value]) => value !== undefined);

@@ -1,4 +1,9 @@
-import type { Container, ContainerStatus, Pod, PodStatus } from "../../../shared/api/generated/types.ts";
+import type {
+  Container,
+  ContainerStatus,
+  Pod,
+  PodStatus,
+} from "../../../shared/api/generated/types.ts";
 import { mergeConditions, podConditions, timestamp } from "./conditions.ts";
 import { podPhase } from "./phase.ts";
 import { qosClass } from "./qos.ts";
@@ -91,8 +96,20 @@ export function stageDelay(stage: Stage, pod: Pod): number {
 export function stagedStatus(stage: Stage, pod: Pod, place: StagePlace): PodStatus {
   const before = pod.status ?? {};
   const spec = pod.spec;
-  const inits = paint(spec?.initContainers, before.initContainerStatuses, stage.next.initContainers, pod, place);
-  const containers = paint(spec?.containers, before.containerStatuses, stage.next.containers, pod, place);
+  const inits = paint(
+    spec?.initContainers,
+    before.initContainerStatuses,
+    stage.next.initContainers,
+    pod,
+    place,
+  );
+  const containers = paint(
+    spec?.containers,
+    before.containerStatuses,
+    stage.next.containers,
+    pod,
+    place,
+  );
   const phase = stage.next.phase ?? podPhase(pod, inits, containers);
   const states = podConditions({
     pod,
@@ -132,7 +149,13 @@ function paint(
   return (specs ?? []).map((spec) => {
     const old = before?.find((status) => status.name === spec.name);
     if (!picture && old) return old;
-    return paintOne(spec, old, picture ?? { state: "waiting", reason: "ContainerCreating" }, pod, place);
+    return paintOne(
+      spec,
+      old,
+      picture ?? { state: "waiting", reason: "ContainerCreating" },
+      pod,
+      place,
+    );
   });
 }
 
@@ -149,17 +172,25 @@ function paintOne(
   const startedAt = old?.state?.running?.startedAt ?? now;
   const running = picture.state === "running";
   const last = picture.last
-    ? { ...picture.last, startedAt, finishedAt: now, ...(old?.containerID ? { containerID: old.containerID } : {}) }
+    ? {
+        ...picture.last,
+        startedAt,
+        finishedAt: now,
+        ...(old?.containerID ? { containerID: old.containerID } : {}),
+      }
     : old?.lastState?.terminated;
   return {
     name: spec.name,
     state: stateOf(picture, { containerID, startedAt: picture.restart ? now : startedAt, now }),
     lastState: last ? { terminated: last } : {},
-    ready: running ? picture.ready === true : picture.state === "terminated" && picture.exitCode === 0 && isInit(pod, spec),
+    ready: running
+      ? picture.ready === true
+      : picture.state === "terminated" && picture.exitCode === 0 && isInit(pod, spec),
     started: running,
     restartCount,
     image: spec.image ?? "",
-    imageID: picture.state === "waiting" ? "" : `simulated@sha256:${hashHex(spec.image ?? "").repeat(2)}`,
+    imageID:
+      picture.state === "waiting" ? "" : `simulated@sha256:${hashHex(spec.image ?? "").repeat(2)}`,
     ...(picture.state === "waiting" && !last ? {} : { containerID }),
   };
 }

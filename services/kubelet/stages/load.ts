@@ -42,7 +42,11 @@ const stage = z.strictObject({
     containers: picture.optional(),
     initContainers: picture.optional(),
     event: z
-      .strictObject({ type: z.enum(["Normal", "Warning"]), reason: z.string(), message: z.string() })
+      .strictObject({
+        type: z.enum(["Normal", "Warning"]),
+        reason: z.string(),
+        message: z.string(),
+      })
       .optional(),
   }),
 });
