@@ -82,36 +82,45 @@ export interface WatchRequest {
   readonly labelSelector?: string;
   /** Absent: begin with the present state, closed by a `synced` frame. */
   readonly from?: Revision;
-  /**
-   * Chosen by the consumer, unique (a ULID): names the watch in `more` and `stop`. At most
-   * `WATCH_WINDOW_BYTES` of frames are under way; the consumer publishes `more` to extend it.
-   */
+  /** Names this watch in `more` and `stop`; the reply subject of the request. */
   readonly consumer: string;
 }
 
-export type WatchFrame =
-  /** `object` undefined: deleted, or no longer selected. */
-  | { readonly type: "version"; key: Key; revision: Revision; object?: KubernetesObject }
-  | { readonly type: "synced"; revision: Revision }
-  | { readonly type: "beat"; revision: Revision }
-  | { readonly type: "ended"; status: StatusBody };
+/**
+ * A frame of a watch. `sequence` counts 1, 2, 3, ... from the request on, over all frame types: a
+ * gap means that a frame was lost on the way, and the consumer asks again from what it has.
+ * With `from`, versions come in order of revision; a `beat` promises that everything up to its
+ * revision has been sent.
+ */
+export type WatchFrame = { readonly sequence: number } & (
+  | {
+      readonly type: "version";
+      readonly key: Key;
+      readonly revision: Revision;
+      /** Undefined: deleted, or no longer selected. */
+      readonly object?: KubernetesObject;
+    }
+  | { readonly type: "synced"; readonly revision: Revision }
+  | { readonly type: "beat"; readonly revision: Revision }
+  | { readonly type: "ended"; readonly status: StatusBody }
+);
 
 export const WATCH_BEAT_MS = 250;
 
-/** Frames (their JSON, in bytes) that may be under way to a consumer without its `more`. */
-export const WATCH_WINDOW_BYTES = 1024 * 1024;
-
 /**
- * Verb `more`, published without a reply to every replica: how many bytes of frames the consumer has
- * taken since the watch began (a running total, so that a lost message does no harm). Due when a
- * quarter of the window has been taken, and at each beat while more is owed.
+ * Verb `more`, published without a reply to every apiserver replica: the consumer lives and has
+ * taken the frames up to `received`. A server lets at most `WATCH_WINDOW_FRAMES` be under way, and
+ * ends a watch that it has not heard of for `WATCH_SILENCE_MS`.
  */
 export interface MoreRequest {
   readonly consumer: string;
-  readonly taken: number;
+  readonly received: number;
 }
 
-/** Verb `stop`, published without a reply to every replica: ends a watch early. */
+export const WATCH_WINDOW_FRAMES = 1024;
+export const WATCH_SILENCE_MS = 10_000;
+
+/** Verb `stop`, published without a reply to every apiserver replica: ends a watch early. */
 export interface StopRequest {
   readonly consumer: string;
 }
