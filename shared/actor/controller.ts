@@ -14,10 +14,10 @@ export interface Controller {
   readonly name: string;
   /** Grows with every change of what the controller decides; recorded with each decision. */
   readonly version: number;
-  /** Keys of this resource are reconciled whenever they change. */
-  readonly primary: GroupResource;
+  /** Keys of this resource (`*`: of every resource) are reconciled whenever they change. */
+  readonly primary: GroupResource | "*";
   /**
-   * Other resources that wake it: which primary keys to reconcile when such an object changes.
+   * Other resources (`*`: all) that wake it: which primary keys to reconcile when such an object changes.
    * `old` is the version before (undefined: created), `object` the one after (undefined: deleted).
    */
   readonly wakes?: Readonly<Record<GroupResource, WakeRule>>;

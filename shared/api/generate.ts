@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { schemasFile } from "./generate-schemas.ts";
 
 export interface Definition {
   readonly type?: string;
@@ -141,4 +142,5 @@ export function generate(factsFile: string): void {
   const facts = JSON.parse(readFileSync(factsFile, "utf8")) as Facts;
   mkdirSync(OUTPUT, { recursive: true });
   writeFileSync(join(OUTPUT, "types.ts"), typesFile(facts));
+  writeFileSync(join(OUTPUT, "schemas.ts"), schemasFile(facts));
 }

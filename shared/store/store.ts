@@ -32,7 +32,10 @@ export interface WriteHeaders {
 
 export interface Write {
   readonly key: Key;
-  /** The new version, or null to delete the key. */
+  /**
+   * The new version, or null to delete the key. An unconditional delete of a key that does not
+   * exist is written like any other; followers see a deletion of what they do not have.
+   */
   readonly value: Uint8Array | null;
   /**
    * Revision of the key's version that this write replaces; 0: the key must not exist (never
@@ -101,12 +104,15 @@ export interface Store {
    * Delivers versions in log order. `from: "snapshot"`: first the last version of each live key
    * (ascending by revision), then all that follows. `from: N`: every version above N.
    * Every revision is delivered at most once, in order, with no version left out, over reconnects.
+   * `Version.more` speaks of the versions that the prefix lets through; false in a snapshot.
+   * `failed` gets CompactedError, or FutureRevisionError when `from` is beyond the log's end.
    */
   watch(prefix: string, from: Revision | "snapshot", handler: WatchHandler): Watch;
 
   /**
-   * Forgets versions at or below `revision` that are not the last of a live key, and tombstones.
-   * Reads below it fail with CompactedError from then on.
+   * Forgets versions that are not needed to read at `revision` or above: those replaced at or
+   * below it, and deletions at or below it. Reads and watches from below it fail with
+   * CompactedError from then on, for every user of the log. Going back does nothing.
    * @throws FutureRevisionError
    */
   compact(revision: Revision): Promise<void>;
@@ -117,6 +123,9 @@ export interface Store {
 
 /** JetStream takes at most this many messages in an atomic batch. */
 export const WRITES_PER_COMMIT_MAX = 1000;
+
+/** Largest value in bytes: the server's limit of 4 MiB a message, less 16 KiB for headers. */
+export const VALUE_BYTES_MAX = 4 * 1024 * 1024 - 16 * 1024;
 
 export class StoreError extends Error {
   constructor(message: string, options?: ErrorOptions) {

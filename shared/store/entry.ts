@@ -1,0 +1,108 @@
+import { parseKey } from "../api/key.ts";
+import type { KubernetesObject } from "../api/object.ts";
+import type { Key, Revision, Version, WriteHeaders } from "./store.ts";
+import type { Entry } from "./view.ts";
+
+const METADATA = Buffer.from('"metadata":{');
+const CLOSING_BRACE = 0x7d;
+
+/** One version of one object. The only Entry implementation. */
+export class ObjectEntry implements Entry {
+  readonly key: Key;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: Revision;
+  readonly bytes: Buffer;
+  readonly headers: WriteHeaders;
+  readonly time: number;
+  readonly #freeze: boolean;
+  #object: KubernetesObject | undefined;
+
+  private constructor(identity: Identity, version: Stamp, bytes: Buffer, freeze: boolean) {
+    this.key = identity.key;
+    this.resource = identity.resource;
+    this.namespace = identity.namespace;
+    this.name = identity.name;
+    this.revision = version.revision;
+    this.headers = version.headers;
+    this.time = version.time;
+    this.bytes = bytes;
+    this.#freeze = freeze;
+  }
+
+  /** The entry of a version with a value. `old` only lends its strings, to save memory. */
+  static of(version: Version & { value: Buffer }, old: Entry | undefined, freeze: boolean): Entry {
+    const identity = old ?? { key: version.key, ...parseKey(version.key) };
+    const bytes = withResourceVersion(version.value, version.revision);
+    return new ObjectEntry(identity, version, bytes, freeze);
+  }
+
+  /** The last state of a deleted object, at the revision of its deletion. */
+  static deleted(version: Stamp, old: Entry, freeze: boolean): Entry {
+    const bytes = withResourceVersion(withoutResourceVersion(old), version.revision);
+    return new ObjectEntry(old, version, bytes, freeze);
+  }
+
+  get object(): KubernetesObject {
+    if (this.#object === undefined) {
+      this.#object = JSON.parse(this.bytes.toString()) as KubernetesObject;
+      if (this.#freeze) deepFreeze(this.#object);
+    }
+    return this.#object;
+  }
+
+  /** Lets go of the decoded object; the next use decodes it again. */
+  forgetObject(): void {
+    this.#object = undefined;
+  }
+}
+
+type Identity = Pick<Entry, "key" | "resource" | "namespace" | "name">;
+type Stamp = Pick<Version, "revision" | "headers" | "time">;
+
+/** A copy of the encoded object with its resourceVersion as the first field of its metadata. */
+function withResourceVersion(value: Buffer, revision: Revision): Buffer {
+  const start = value.indexOf(METADATA);
+  // Whatever is not a Kubernetes object is kept as it is.
+  if (start < 0) return exactCopy([value]);
+  const at = start + METADATA.length;
+  const separator = value[at] === CLOSING_BRACE ? "" : ",";
+  const field = Buffer.from(`${resourceVersionField(revision)}${separator}`);
+  return exactCopy([value.subarray(0, at), field, value.subarray(at)]);
+}
+
+/** The encoded object as it was stored: the way back from `withResourceVersion`. */
+function withoutResourceVersion(entry: Entry): Buffer {
+  const { bytes } = entry;
+  const start = bytes.indexOf(METADATA);
+  if (start < 0) return bytes;
+  const at = start + METADATA.length;
+  const field = resourceVersionField(entry.revision).length;
+  const rest = bytes[at + field] === CLOSING_BRACE ? at + field : at + field + 1;
+  return Buffer.concat([bytes.subarray(0, at), bytes.subarray(rest)]);
+}
+
+function resourceVersionField(revision: Revision): string {
+  return `"resourceVersion":"${revision}"`;
+}
+
+/** Never from Node's shared pool: an entry lives long and would keep its neighbours' memory. */
+function exactCopy(parts: readonly Buffer[]): Buffer {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const copy = Buffer.allocUnsafeSlow(length);
+  let offset = 0;
+  for (const part of parts) offset += part.copy(copy, offset);
+  return copy;
+}
+
+function deepFreeze(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  Object.freeze(value);
+  if (Array.isArray(value)) {
+    for (const item of value) deepFreeze(item);
+    return;
+  }
+  for (const key in value) deepFreeze((value as Record<string, unknown>)[key]);
+}

@@ -1,0 +1,297 @@
+import type { GroupResource } from "../api/key.ts";
+import type { Cancel, Runtime } from "../runtime/runtime.ts";
+import { ObjectEntry } from "./entry.ts";
+import { PastView } from "./past.ts";
+import { ResourceIndex } from "./resource-index.ts";
+import {
+  CompactedError,
+  FutureRevisionError,
+  type Key,
+  type Revision,
+  type Store,
+  UnavailableError,
+  type Version,
+  type Watch,
+} from "./store.ts";
+import type { Change, Entry, ProjectionReader, View } from "./view.ts";
+import { ChangeWindow } from "./window.ts";
+
+export interface ProjectionOptions {
+  readonly runtime: Runtime;
+  /** How long changes are kept for `at` and `changesSince`. Default: 5 minutes, as Kubernetes. */
+  readonly windowMs?: number;
+  /** How many changes are kept at most. Default 100,000. */
+  readonly windowChanges?: number;
+  /** How many bytes of replaced and deleted objects are kept at most. Default 64 MiB. */
+  readonly windowBytes?: number;
+  /** Freeze decoded objects, so that a reader that changes one fails. Default true. */
+  readonly freeze?: boolean;
+}
+
+type ChangeHandler = (change: Change) => void;
+
+interface Waiter {
+  readonly revision: Revision;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  readonly cancel: Cancel;
+}
+
+const RETRY_MS = 250;
+const NOTHING: readonly Entry[] = Object.freeze([]);
+
+/**
+ * The state of one log, kept in memory by following it (DESIGN D6). Whatever it hands out is
+ * shared by all readers and never changes: entries, their bytes and objects, and lists.
+ *
+ * When the log reports that the projection fell behind a compaction, the projection takes a new
+ * snapshot and tells subscribers the difference; the window of changes starts anew.
+ */
+export class Projection implements ProjectionReader {
+  readonly #runtime: Runtime;
+  readonly #freeze: boolean;
+  readonly #window: ChangeWindow;
+  readonly #entries = new Map<Key, Entry>();
+  readonly #resources = new Map<GroupResource, ResourceIndex>();
+  readonly #handlers = new Set<ChangeHandler>();
+  readonly #resourceHandlers = new Map<GroupResource, Set<ChangeHandler>>();
+  readonly #waiters = new Set<Waiter>();
+  #revision: Revision = 0;
+  #ready = false;
+  #stopped = false;
+  #watch: Watch | undefined;
+  #cancelRetry: Cancel | undefined;
+  /** Versions of the snapshot under way, or of a commit of which more is to come. */
+  #gathered: Version[] = [];
+  #inSnapshot = true;
+
+  constructor(options: ProjectionOptions) {
+    this.#runtime = options.runtime;
+    this.#freeze = options.freeze ?? true;
+    this.#window = new ChangeWindow({
+      ms: options.windowMs ?? 5 * 60_000,
+      changes: options.windowChanges ?? 100_000,
+      bytes: options.windowBytes ?? 64 * 1024 * 1024,
+    });
+  }
+
+  /**
+   * Begins to follow the log; resolves when its present state is here. Follows until `stop`, over
+   * failures. To be called once.
+   */
+  follow(log: Pick<Store, "watch">): Promise<void> {
+    return new Promise((resolve) => {
+      const begin = (): void => {
+        if (this.#stopped) return;
+        this.#inSnapshot = true;
+        this.#gathered = [];
+        this.#watch = log.watch("", "snapshot", {
+          version: (version) => this.#take(version),
+          caughtUp: (revision) => {
+            if (this.#inSnapshot) this.#applySnapshot(revision);
+            resolve();
+          },
+          failed: () => {
+            this.#cancelRetry = this.#runtime.timers.after(RETRY_MS, begin);
+          },
+        });
+      };
+      begin();
+    });
+  }
+
+  /** Stops following; what is here can still be read. */
+  stop(): void {
+    this.#stopped = true;
+    this.#watch?.stop();
+    this.#cancelRetry?.();
+    for (const waiter of this.#waiters) {
+      this.#settle(waiter);
+      waiter.reject(new UnavailableError("the projection was stopped"));
+    }
+  }
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  get oldest(): Revision {
+    return this.#window.oldest;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  get(key: Key): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  list(resource: GroupResource, namespace?: string): readonly Entry[] {
+    return this.#resources.get(resource)?.list(namespace) ?? NOTHING;
+  }
+
+  ownedBy(resource: GroupResource, uid: string): readonly Entry[] {
+    return this.#resources.get(resource)?.ownedBy(uid) ?? NOTHING;
+  }
+
+  labelled(
+    resource: GroupResource,
+    namespace: string | undefined,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[] {
+    return this.#resources.get(resource)?.labelled(namespace, labels) ?? NOTHING;
+  }
+
+  onNode(node: string): readonly Entry[] {
+    return this.#resources.get("pods")?.onNode(node) ?? NOTHING;
+  }
+
+  at(revision: Revision): View {
+    this.#checkInWindow(revision);
+    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
+    return new PastView(revision, this, (resource) => this.changesSince(revision, resource));
+  }
+
+  changesSince(revision: Revision, resource: GroupResource): readonly Change[] {
+    this.#checkInWindow(revision);
+    return this.#window.after(revision, resource);
+  }
+
+  subscribe(resource: GroupResource | undefined, handler: ChangeHandler): () => void {
+    if (resource === undefined) {
+      this.#handlers.add(handler);
+      return () => this.#handlers.delete(handler);
+    }
+    let handlers = this.#resourceHandlers.get(resource);
+    if (!handlers) {
+      handlers = new Set();
+      this.#resourceHandlers.set(resource, handlers);
+    }
+    handlers.add(handler);
+    return () => handlers.delete(handler);
+  }
+
+  waitFor(revision: Revision, timeoutMs: number): Promise<void> {
+    if (this.#ready && this.#revision >= revision) return Promise.resolve();
+    if (this.#stopped) return Promise.reject(new UnavailableError("the projection was stopped"));
+    return new Promise((resolve, reject) => {
+      const cancel = this.#runtime.timers.after(timeoutMs, () => {
+        this.#settle(waiter);
+        const message = `revision ${revision} did not arrive in ${timeoutMs} ms`;
+        reject(new UnavailableError(`${message}; the projection is at ${this.#revision}`));
+      });
+      const waiter: Waiter = { revision, resolve, reject, cancel };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  #checkInWindow(revision: Revision): void {
+    if (revision < this.oldest) throw new CompactedError(revision, this.oldest);
+  }
+
+  #take(version: Version): void {
+    if (this.#inSnapshot) {
+      this.#gathered.push(version);
+      return;
+    }
+    if (version.more || this.#gathered.length > 0) this.#gathered.push(version);
+    if (version.more) return;
+    const commit = this.#gathered.length > 0 ? this.#gathered : [version];
+    this.#gathered = [];
+    const now = this.#runtime.clock.monotonic();
+    const changes: Change[] = [];
+    for (const each of commit) {
+      const change = this.#apply(each);
+      if (!change) continue;
+      changes.push(change);
+      this.#window.push(change, now);
+    }
+    this.#window.trim(now);
+    this.#reached(version.revision, changes);
+  }
+
+  /** Makes the gathered snapshot the present state, as the changes that lead there. */
+  #applySnapshot(revision: Revision): void {
+    const latest = new Map<Key, Version>();
+    for (const version of this.#gathered) latest.set(version.key, version);
+    this.#gathered = [];
+    this.#inSnapshot = false;
+    const changes: Change[] = [];
+    for (const version of latest.values()) {
+      if (this.#entries.get(version.key)?.revision === version.revision) continue;
+      const change = this.#apply(version);
+      if (change) changes.push(change);
+    }
+    changes.sort((a, b) => a.revision - b.revision);
+    const time = this.#runtime.clock.now();
+    for (const [key, entry] of this.#entries) {
+      if (latest.has(key)) continue;
+      // Deleted while nobody looked: when, and by whom, has been compacted away.
+      const { headers } = entry;
+      const gone = { revision, key, value: null, headers, time, more: false };
+      const change = this.#apply(gone);
+      if (change) changes.push(change);
+    }
+    this.#window.reset(revision);
+    this.#ready = true;
+    this.#reached(revision, changes);
+  }
+
+  /** Changes the state; undefined when there was nothing to delete. */
+  #apply(version: Version): Change | undefined {
+    const { key, revision, value } = version;
+    const old = this.#entries.get(key);
+    if (value === null) {
+      if (!old) return undefined;
+      this.#entries.delete(key);
+      this.#indexOf(old.resource).apply(old, undefined);
+      const entry = ObjectEntry.deleted(version, old, this.#freeze);
+      return { type: "DELETED", revision, entry, old };
+    }
+    const entry = ObjectEntry.of({ ...version, value }, old, this.#freeze);
+    this.#entries.set(entry.key, entry);
+    this.#indexOf(entry.resource).apply(old, entry);
+    return { type: old ? "MODIFIED" : "ADDED", revision, entry, old };
+  }
+
+  #indexOf(resource: GroupResource): ResourceIndex {
+    let index = this.#resources.get(resource);
+    if (!index) {
+      index = new ResourceIndex();
+      this.#resources.set(resource, index);
+    }
+    return index;
+  }
+
+  #reached(revision: Revision, changes: readonly Change[]): void {
+    this.#revision = Math.max(this.#revision, revision);
+    for (const change of changes) {
+      for (const handler of this.#handlers) call(handler, change);
+      const handlers = this.#resourceHandlers.get(change.entry.resource);
+      if (handlers) for (const handler of handlers) call(handler, change);
+      if (change.old instanceof ObjectEntry) change.old.forgetObject();
+    }
+    for (const waiter of this.#waiters) {
+      if (waiter.revision > this.#revision) continue;
+      this.#settle(waiter);
+      waiter.resolve();
+    }
+  }
+
+  #settle(waiter: Waiter): void {
+    waiter.cancel();
+    this.#waiters.delete(waiter);
+  }
+}
+
+/** A subscriber that throws ends the process, but not before the others were told. */
+function call(handler: ChangeHandler, change: Change): void {
+  try {
+    handler(change);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import type { Key } from "./store.ts";
+import type { Entry } from "./view.ts";
+
+/** Below this many unsorted entries each is put in its place; above, all are sorted at once. */
+const INSERTIONS_MAX = 8;
+
+/**
+ * Entries in key order. `list` hands out the array itself; the next change after that copies the
+ * array (not the entries), so a reader may keep what it was given for as long as it likes.
+ */
+export class SortedEntries {
+  #entries: Entry[] = [];
+  /** New keys that have not been put in order yet: loading many costs one sort. */
+  #pending: Entry[] = [];
+  #shared = false;
+
+  get size(): number {
+    return this.#entries.length + this.#pending.length;
+  }
+
+  /** Adds an entry whose key is not there yet. */
+  add(entry: Entry): void {
+    this.#pending.push(entry);
+  }
+
+  /** Replaces the entry of the same key, which must be there. */
+  replace(entry: Entry): void {
+    this.#settle();
+    const index = this.#indexOf(entry.key);
+    this.#own();
+    this.#entries[index] = entry;
+  }
+
+  remove(key: Key): void {
+    this.#settle();
+    const index = this.#indexOf(key);
+    if (this.#entries[index]?.key !== key) return;
+    this.#own();
+    this.#entries.splice(index, 1);
+  }
+
+  list(): readonly Entry[] {
+    this.#settle();
+    this.#shared = true;
+    return this.#entries;
+  }
+
+  #settle(): void {
+    if (this.#pending.length === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#own();
+    if (pending.length > INSERTIONS_MAX) {
+      for (const entry of pending) this.#entries.push(entry);
+      this.#entries.sort(byKey);
+      return;
+    }
+    for (const entry of pending) this.#entries.splice(this.#indexOf(entry.key), 0, entry);
+  }
+
+  #own(): void {
+    if (!this.#shared) return;
+    this.#entries = this.#entries.slice();
+    this.#shared = false;
+  }
+
+  /** Where the key is, or where it belongs. */
+  #indexOf(key: Key): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as Entry).key < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export function byKey(a: Entry, b: Entry): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
