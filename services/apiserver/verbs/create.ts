@@ -20,8 +20,8 @@ import { cloneJson, timestamp } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
-import { toStored } from "../stored.ts";
 import { hasStatus, strategyOf } from "../strategy.ts";
+import { toStored } from "../stored.ts";
 import { runWrite } from "./run-write.ts";
 
 /** POST on a collection. */

@@ -19,8 +19,8 @@ import { cloneJson, equalJson, equalOrEmpty } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
-import { fromStored, toStored } from "../stored.ts";
 import { hasStatus, type Strategy, strategyOf } from "../strategy.ts";
+import { fromStored, toStored } from "../stored.ts";
 import { decideCreate } from "./create.ts";
 import { runWrite } from "./run-write.ts";
 

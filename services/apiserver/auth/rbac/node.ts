@@ -173,9 +173,7 @@ function ownNode(node: string, request: AuthorizationAttributes): Decision {
 const isNamed = (name: string) => (pod: Pod) => pod.metadata.name === name;
 
 function selectsNode(fieldSelector: string, node: string): boolean {
-  return fieldSelector
-    .split(",")
-    .some((one) => /^spec\.nodeName==?/.test(one) && valueIs(one, node));
+  return fieldSelector.split(",").some((one) => /^spec\.nodeName==?/.test(one) && valueIs(one, node));
 }
 
 function isNamedBy(fieldSelector: string | undefined, name: string): boolean {
