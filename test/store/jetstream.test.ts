@@ -24,7 +24,7 @@ async function emptyStore(): Promise<Store> {
   return openStore(connection, testRuntime, { name: "cluster", durability: "strict" });
 }
 
-storeConformance("JetStreamStore", emptyStore, 25);
+storeConformance("JetStreamStore", emptyStore, 50);
 
 describe("several writers of one log", () => {
   it("see one another's deletions and creations", async () => {
