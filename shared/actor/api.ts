@@ -1,7 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
-import type { Action } from "./plan.ts";
+import type { Action, EventRecord } from "./plan.ts";
 
 /**
  * What actors ask of the apiserver over the bus (DESIGN D14). A request is published on
@@ -63,7 +63,7 @@ export interface StatusBody {
   readonly code: number;
 }
 
-/** Verb `get`: answers the object's bytes, or a Status. */
+/** Verb `get`: answers the object as JSON, or a Status with `"status":"Failure"`. */
 export interface GetRequest {
   readonly key: Key;
 }
@@ -82,20 +82,87 @@ export interface WatchRequest {
   readonly labelSelector?: string;
   /** Absent: begin with the present state, closed by a `synced` frame. */
   readonly from?: Revision;
-  /** Number of data bytes that may be under way; the consumer publishes `more` to extend it. */
+  /** Names this watch in `more` and `stop`; the reply subject of the request. */
   readonly consumer: string;
 }
 
-export type WatchFrame =
-  /** `object` undefined: deleted, or no longer selected. */
-  | { readonly type: "version"; key: Key; revision: Revision; object?: KubernetesObject }
-  | { readonly type: "synced"; revision: Revision }
-  | { readonly type: "beat"; revision: Revision }
-  | { readonly type: "ended"; status: StatusBody };
+/**
+ * A frame of a watch. `sequence` counts 1, 2, 3, ... from the request on, over all frame types: a
+ * gap means that a frame was lost on the way, and the consumer asks again from what it has.
+ * With `from`, versions come in order of revision; a `beat` promises that everything up to its
+ * revision has been sent.
+ */
+export type WatchFrame = { readonly sequence: number } & (
+  | {
+      readonly type: "version";
+      readonly key: Key;
+      readonly revision: Revision;
+      /** Undefined: deleted, or no longer selected. */
+      readonly object?: KubernetesObject;
+    }
+  | { readonly type: "synced"; readonly revision: Revision }
+  | { readonly type: "beat"; readonly revision: Revision }
+  | { readonly type: "ended"; readonly status: StatusBody }
+);
 
 export const WATCH_BEAT_MS = 250;
 
-/** Verb `stop`: ends a watch early. */
+/**
+ * Verb `more`, published without a reply to every apiserver replica: the consumer lives and has
+ * taken the frames up to `received`. A server lets at most `WATCH_WINDOW_FRAMES` be under way, and
+ * ends a watch that it has not heard of for `WATCH_SILENCE_MS`.
+ */
+export interface MoreRequest {
+  readonly consumer: string;
+  readonly received: number;
+}
+
+export const WATCH_WINDOW_FRAMES = 1024;
+export const WATCH_SILENCE_MS = 10_000;
+
+/** Verb `stop`, published without a reply to every apiserver replica: ends a watch early. */
 export interface StopRequest {
   readonly consumer: string;
+}
+
+/**
+ * Verb `event`: publishes Kubernetes Events. The same event about the same object within the
+ * aggregation window becomes a count. Answers `{"published": <number>}`, or a Status.
+ */
+export interface EventsRequest {
+  readonly actor: string;
+  readonly replica: string;
+  readonly events: readonly EventRecord[];
+}
+
+/** Verb `token`: a token for a service account (TokenRequest); answers the TokenRequest or a Status. */
+export interface TokenRequestMessage {
+  readonly namespace: string;
+  readonly name: string;
+  /** `authentication.k8s.io/v1` TokenRequest. */
+  readonly request: KubernetesObject;
+}
+
+/**
+ * Verb `request`: any request for a resource, as over HTTPS, except watches. The answer is a
+ * `ResourceReply`.
+ */
+export interface ResourceMessage {
+  readonly verb: "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection";
+  readonly resource: GroupResource;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** JSON; for patches with the `contentType` of the patch. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly trace?: string;
+}
+
+export interface ResourceReply {
+  readonly code: number;
+  readonly warnings?: readonly string[];
+  /** The answer's JSON: an object, a list or a Status. */
+  readonly body: unknown;
 }

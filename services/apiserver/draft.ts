@@ -1,0 +1,114 @@
+import { encodeObject } from "../../shared/api/encode.ts";
+import { badRequest } from "../../shared/api/errors.ts";
+import { parseKey } from "../../shared/api/key.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
+import type { Key, Revision, Write } from "../../shared/store/store.ts";
+import type { Entry } from "../../shared/store/view.ts";
+import { type EngineContext, type Log, logOfResource } from "./context.ts";
+
+interface Staged {
+  readonly base: Entry | undefined;
+  readonly log: Log;
+  /** null: deleted. */
+  object: KubernetesObject | null;
+}
+
+/**
+ * What a decision reads and writes: the projection as it is now, and on top of it what was decided
+ * so far. Each key's first write fixes the revision it replaces, so that the commit is refused when
+ * the log has moved on. Nothing here waits: a decision sees one moment.
+ */
+export class Draft {
+  readonly context: EngineContext;
+  /** Wall clock of the decision. */
+  readonly now: number;
+  readonly #staged = new Map<Key, Staged>();
+
+  constructor(context: EngineContext, now: number) {
+    this.context = context;
+    this.now = now;
+  }
+
+  /** The stored version that a write of the key would replace. */
+  base(key: Key): Entry | undefined {
+    const staged = this.#staged.get(key);
+    return staged ? staged.base : this.#log(key).projection.get(key);
+  }
+
+  /** The object as the decision has left it so far; frozen, or owned by the draft. */
+  read(key: Key): KubernetesObject | undefined {
+    const staged = this.#staged.get(key);
+    if (staged) return staged.object ?? undefined;
+    return this.#log(key).projection.get(key)?.object;
+  }
+
+  isStaged(key: Key): boolean {
+    return this.#staged.has(key);
+  }
+
+  /** Keys and objects that this decision has written so far; null: deleted. */
+  *staged(): Iterable<[Key, KubernetesObject | null]> {
+    for (const [key, staged] of this.#staged) yield [key, staged.object];
+  }
+
+  put(key: Key, object: KubernetesObject): void {
+    this.#stage(key, object);
+  }
+
+  remove(key: Key): void {
+    this.#stage(key, null);
+  }
+
+  /** Puts everything back to an earlier state: what an action staged that admission refused. */
+  rollback(to: ReadonlyMap<Key, KubernetesObject | null>): void {
+    for (const [key, staged] of this.#staged) {
+      const object = to.get(key);
+      if (object === undefined) this.#staged.delete(key);
+      else staged.object = object;
+    }
+  }
+
+  snapshot(): ReadonlyMap<Key, KubernetesObject | null> {
+    return new Map(this.staged());
+  }
+
+  /** The writes, in the order in which their keys were last written. */
+  writes(): { log: Log | undefined; writes: Write[] } {
+    const writes: Write[] = [];
+    let log: Log | undefined;
+    for (const [key, staged] of this.#staged) {
+      // Created and deleted within the same plan.
+      if (staged.object === null && staged.base === undefined) continue;
+      log ??= staged.log;
+      if (log !== staged.log) {
+        throw badRequest("a plan may not write objects of different logs (events, leases)");
+      }
+      const value = staged.object === null ? null : encodeObject(staged.object);
+      writes.push({ key, value, expect: staged.base?.revision ?? 0 });
+    }
+    return { log, writes };
+  }
+
+  /** The revision of the stored version, as Kubernetes prints it; "" when there is none. */
+  version(key: Key): string {
+    const revision: Revision | undefined = this.base(key)?.revision;
+    return revision === undefined ? "" : String(revision);
+  }
+
+  #stage(key: Key, object: KubernetesObject | null): void {
+    const staged = this.#staged.get(key);
+    if (staged) {
+      staged.object = object;
+      // Later writes come later in the commit: the owner's claim is the last (DESIGN D5).
+      this.#staged.delete(key);
+      this.#staged.set(key, staged);
+      return;
+    }
+    const log = this.#log(key);
+    this.#staged.set(key, { base: log.projection.get(key), log, object });
+  }
+
+  #log(key: Key): Log {
+    return logOfResource(this.context, parseKey(key).resource);
+  }
+}

@@ -1,0 +1,84 @@
+import { failure } from "../../shared/api/errors.ts";
+import type { Revision, Store } from "../../shared/store/store.ts";
+import type { ProjectionReader } from "../../shared/store/view.ts";
+
+/** How long a read waits for the projection; as long as upstream waits for its cache. */
+export const FRESH_TIMEOUT_MS = 3000;
+
+/**
+ * Makes reads linearizable (DESIGN D6): asks the log for its end and waits until the projection
+ * has reached it. All readers that wait for the same question share it; a reader that comes while a
+ * question is under way takes part in the next one, because the answer may be older than itself.
+ */
+export class Freshness {
+  readonly #store: Pick<Store, "head">;
+  readonly #projection: ProjectionReader;
+  #asking = false;
+  #next: Promise<Revision> | undefined;
+  #current: Promise<Revision> | undefined;
+
+  constructor(store: Pick<Store, "head">, projection: ProjectionReader) {
+    this.#store = store;
+    this.#projection = projection;
+  }
+
+  /**
+   * Resolves when the projection shows everything that was committed before the call.
+   * @throws StatusError (Timeout) when it lags for longer than FRESH_TIMEOUT_MS, StoreError.
+   */
+  async latest(): Promise<Revision> {
+    const head = await this.#head();
+    await this.reached(head);
+    return head;
+  }
+
+  /** @throws StatusError "Too large resource version" after FRESH_TIMEOUT_MS. */
+  async reached(revision: Revision): Promise<void> {
+    if (this.#projection.ready && this.#projection.revision >= revision) return;
+    try {
+      await this.#projection.waitFor(revision, FRESH_TIMEOUT_MS);
+    } catch {
+      throw tooLargeResourceVersion(revision, this.#projection.revision);
+    }
+  }
+
+  #head(): Promise<Revision> {
+    if (!this.#asking) {
+      this.#current = this.#ask();
+      return this.#current;
+    }
+    this.#next ??= (this.#current as Promise<Revision>).then(
+      () => this.#askNext(),
+      () => this.#askNext(),
+    );
+    return this.#next;
+  }
+
+  #askNext(): Promise<Revision> {
+    this.#next = undefined;
+    this.#current = this.#ask();
+    return this.#current;
+  }
+
+  async #ask(): Promise<Revision> {
+    this.#asking = true;
+    try {
+      return await this.#store.head();
+    } finally {
+      this.#asking = false;
+    }
+  }
+}
+
+/** The revision is not there yet: the client is told to try again in a second. */
+export function tooLargeResourceVersion(asked: Revision, current: Revision): Error {
+  return failure(
+    504,
+    "Timeout",
+    `Timeout: Too large resource version: ${asked}, current: ${current}`,
+    {
+      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+      retryAfterSeconds: 1,
+    },
+  );
+}

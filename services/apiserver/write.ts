@@ -1,0 +1,148 @@
+import { conflict, failure, requestTooLarge, StatusError } from "../../shared/api/errors.ts";
+import { parseKey } from "../../shared/api/key.ts";
+import {
+  ConflictError,
+  type Key,
+  type Revision,
+  StoreError,
+  TooLargeError,
+  UnavailableError,
+  UnknownOutcomeError,
+  VALUE_BYTES_MAX,
+  type Write,
+  type WriteHeaders,
+} from "../../shared/store/store.ts";
+import type { EngineContext, Log } from "./context.ts";
+import { Draft } from "./draft.ts";
+
+/** Times that a decision is made again after another writer was faster. */
+const CONFLICT_RETRIES_MAX = 20;
+/** How long a key stays reserved for its last write to show up in the projection. */
+const SETTLE_TIMEOUT_MS = 2000;
+
+export interface WriteJob<T> {
+  /** The log whose end counts as "now" for the decision. */
+  readonly log: Log;
+  /** Keys that the decision is known to write: one job per key at a time in this replica. */
+  readonly keys: readonly Key[];
+  readonly headers: WriteHeaders;
+  readonly dryRun?: boolean;
+  /**
+   * Decides on one moment and stages the writes. Synchronous. May be called again on a newer
+   * moment, with a fresh draft. Throws StatusError to refuse.
+   */
+  decide(draft: Draft): T;
+  /** True when a refused commit turns out to be this job's own, sent earlier by another replica. */
+  alreadyDone?(): T | undefined;
+}
+
+export interface Written<T> {
+  readonly result: T;
+  /** Revision of each written key; empty when nothing had to be written or for a dry run. */
+  readonly revisions: ReadonlyMap<Key, Revision>;
+  /** The stored form of each written key. */
+  readonly values: ReadonlyMap<Key, Uint8Array>;
+  readonly last: Revision;
+}
+
+/**
+ * Decide, commit, and on a conflict decide again on a newer moment. A decision on the projection as
+ * it happens to be is safe when it writes, because the log checks what it was based on; a refusal
+ * and "nothing to do" are only trusted once the projection has caught up with the log's end.
+ */
+export async function write<T>(context: EngineContext, job: WriteJob<T>): Promise<Written<T>> {
+  const release = await context.locks.acquire(job.keys);
+  try {
+    const written = await attempts(context, job);
+    settle(job.log, written.last, release);
+    return written;
+  } catch (error) {
+    release();
+    throw storeStatus(error);
+  }
+}
+
+/** Frees the keys once the projection shows the write: the next decision then builds on it. */
+function settle(log: Log, last: Revision, release: () => void): void {
+  if (last === 0 || log.projection.revision >= last) release();
+  else log.projection.waitFor(last, SETTLE_TIMEOUT_MS).then(release, release);
+}
+
+async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Written<T>> {
+  let fresh = false;
+  for (let conflicts = 0; ; ) {
+    const decided = decideOnce(context, job, fresh);
+    if (decided === undefined) {
+      await job.log.freshness.latest();
+      fresh = true;
+      continue;
+    }
+    const { result, log, writes } = decided;
+    if (writes.length === 0 || job.dryRun || !log) return nothingWritten(result);
+    try {
+      return committed(result, writes, await log.store.commit(writes, job.headers));
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      conflicts += 1;
+      await log.freshness.latest();
+      fresh = true;
+      const done = job.alreadyDone?.();
+      if (done !== undefined) return nothingWritten(done);
+      if (conflicts > CONFLICT_RETRIES_MAX) throw conflictStatus(error);
+    }
+  }
+}
+
+/** undefined: the answer is not to be trusted before the projection has caught up. */
+function decideOnce<T>(context: EngineContext, job: WriteJob<T>, fresh: boolean) {
+  const draft = new Draft(context, context.runtime.clock.now());
+  try {
+    const result = job.decide(draft);
+    const staged = draft.writes();
+    if (!fresh && (staged.writes.length === 0 || job.dryRun)) return undefined;
+    return { result, ...staged };
+  } catch (error) {
+    if (!fresh && error instanceof StatusError) return undefined;
+    throw error;
+  }
+}
+
+function nothingWritten<T>(result: T): Written<T> {
+  return { result, revisions: new Map(), values: new Map(), last: 0 };
+}
+
+function committed<T>(result: T, writes: readonly Write[], revisions: Revision[]): Written<T> {
+  const byKey = new Map<Key, Revision>();
+  const values = new Map<Key, Uint8Array>();
+  writes.forEach((write, index) => {
+    byKey.set(write.key, revisions[index] as Revision);
+    if (write.value) values.set(write.key, write.value);
+  });
+  return { result, revisions: byKey, values, last: revisions.at(-1) as Revision };
+}
+
+function conflictStatus(error: ConflictError): StatusError {
+  const { resource, name } = parseKey(error.key);
+  const dot = resource.indexOf(".");
+  const plural = dot < 0 ? resource : resource.slice(0, dot);
+  return conflict({ plural, group: dot < 0 ? "" : resource.slice(dot + 1) }, name);
+}
+
+/** What a client is told when the log fails. Statuses and unknown errors pass. */
+export function storeStatus(error: unknown): unknown {
+  if (error instanceof UnavailableError) {
+    return failure(503, "ServiceUnavailable", "the log is currently unable to take the request", {
+      retryAfterSeconds: 1,
+    });
+  }
+  if (error instanceof UnknownOutcomeError) {
+    const message = "Timeout: the request was sent, but its outcome is not known";
+    return failure(504, "Timeout", message);
+  }
+  if (error instanceof TooLargeError) return requestTooLarge(VALUE_BYTES_MAX);
+  if (error instanceof ConflictError) return conflictStatus(error);
+  if (error instanceof StoreError) {
+    return failure(500, "InternalError", `Internal error occurred: ${error.message}`);
+  }
+  return error;
+}

@@ -1,0 +1,69 @@
+/**
+ * Expiry controllers: Kubernetes Events are forgotten an hour after they were last seen, as by
+ * kube-apiserver's --event-ttl, and node leases with their nodes. Expiry is an actor and not a
+ * property of the log: a per-message lifetime can bring an older version back (DESIGN D7).
+ */
+
+import type { Controller, Snapshot } from "../../shared/actor/controller.ts";
+import type { Plan } from "../../shared/actor/plan.ts";
+import type { Event, Lease } from "../../shared/api/generated/types.ts";
+import { keyOf } from "../../shared/api/key.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
+import { parseTime } from "../../shared/api/time.ts";
+import type { Key } from "../../shared/store/store.ts";
+
+const EVENT_LIFETIME_MS = 3_600_000;
+const LEASE_NAMESPACE = "kube-node-lease";
+/** A node that registers writes its lease first: do not take it away between the two. */
+const LEASE_GRACE_MS = 60_000;
+
+export const eventExpiry: Controller = {
+  name: "event-expiry",
+  version: 1,
+  primary: "events",
+  reconcile: expireEvent,
+};
+
+export const leaseExpiry: Controller = {
+  name: "lease-expiry",
+  version: 1,
+  primary: "leases.coordination.k8s.io",
+  wakes: { nodes: wokenByNode },
+  reconcile,
+};
+
+export function expireEvent(key: Key, at: Snapshot): Plan {
+  const event = at.getKey<Event>(key);
+  if (event === undefined) return { actions: [] };
+  const seen = Math.max(
+    ...[event.series?.lastObservedTime, event.lastTimestamp, event.metadata.creationTimestamp].map(
+      (time) => parseTime(time) ?? 0,
+    ),
+  );
+  const left = seen + EVENT_LIFETIME_MS - at.now;
+  if (left > 0) return { actions: [], requeueAfterMs: left };
+  return deletion(key, event, "last seen an hour ago");
+}
+
+function wokenByNode(object: KubernetesObject | undefined, old: KubernetesObject | undefined) {
+  const gone = object === undefined && old !== undefined;
+  return gone ? [keyOf("leases.coordination.k8s.io", LEASE_NAMESPACE, old.metadata.name)] : [];
+}
+
+export function reconcile(key: Key, at: Snapshot): Plan {
+  const lease = at.getKey<Lease>(key);
+  if (lease?.metadata.namespace !== LEASE_NAMESPACE) return { actions: [] };
+  if (at.get("nodes", "", lease.metadata.name) !== undefined) return { actions: [] };
+  const renewed = parseTime(lease.spec?.renewTime) ?? parseTime(lease.metadata.creationTimestamp);
+  const left = (renewed ?? 0) + LEASE_GRACE_MS - at.now;
+  if (left > 0) return { actions: [], requeueAfterMs: left };
+  return deletion(key, lease, "its node does not exist");
+}
+
+function deletion(key: Key, object: KubernetesObject, reason: string): Plan {
+  const { uid, resourceVersion } = object.metadata;
+  return {
+    actions: [{ op: "delete", key, uid: uid as string, expect: resourceVersion as string }],
+    reason,
+  };
+}

@@ -1,0 +1,253 @@
+/**
+ * ReplicaSet controller: keeps the number of active pods that a ReplicaSet controls equal to
+ * spec.replicas. Pods of a deleted ReplicaSet are the garbage collector's work.
+ */
+
+import type { Controller, Snapshot } from "../../shared/actor/controller.ts";
+import type { Action, EventRecord, Plan } from "../../shared/actor/plan.ts";
+import type { Pod, ReplicaSet, ReplicaSetStatus } from "../../shared/api/generated/types.ts";
+import { keyOf } from "../../shared/api/key.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
+import { labelSelectorOf } from "../../shared/api/selectors.ts";
+import type { Key } from "../../shared/store/store.ts";
+import { nameWithSuffix, suffixOf } from "./lib/names.ts";
+import { claim, controllerOf, controllerReference } from "./lib/owners.ts";
+import { isActive, isReady, msUntilAvailable, podKey } from "./lib/pods.ts";
+import { cheapestFirst } from "./lib/victims.ts";
+
+/** As upstream: one bad manifest must not flood the log, and a commit takes at most 1000 writes. */
+const WRITES_PER_PLAN_MAX = 500;
+
+export const replicaset: Controller = {
+  name: "replicaset",
+  version: 1,
+  primary: "replicasets.apps",
+  wakes: { pods: wokenByPod },
+  reconcile,
+};
+
+/** The pod's controller; for an orphan, every ReplicaSet of its namespace that selects it. */
+function wokenByPod(
+  object: KubernetesObject | undefined,
+  old: KubernetesObject | undefined,
+  at: Snapshot,
+): readonly Key[] {
+  const keys = new Set<Key>();
+  for (const pod of [object, old]) {
+    if (pod === undefined) continue;
+    const controller = controllerOf(pod);
+    if (controller?.kind === "ReplicaSet") {
+      keys.add(keyOf("replicasets.apps", pod.metadata.namespace, controller.name));
+    } else if (controller === undefined && pod.metadata.labels !== undefined) {
+      for (const rs of at.list<ReplicaSet>("replicasets.apps", pod.metadata.namespace)) {
+        if (!labelSelectorOf(rs.spec?.selector).matchesLabels(pod.metadata.labels)) continue;
+        keys.add(keyOf("replicasets.apps", rs.metadata.namespace, rs.metadata.name));
+      }
+    }
+  }
+  return [...keys];
+}
+
+export function reconcile(key: Key, at: Snapshot): Plan {
+  const rs = at.getKey<ReplicaSet>(key);
+  if (rs?.spec === undefined) return { actions: [] };
+  const selector = labelSelectorOf(rs.spec.selector);
+  const claimed = claim(rs, candidates(rs, at), (labels) => selector.matchesLabels(labels));
+  const pods = claimed.owned.filter(isActive);
+  const deleting = rs.metadata.deletionTimestamp !== undefined;
+  const surplus = deleting ? 0 : pods.length - (rs.spec.replicas ?? 1);
+  const writes: Action[] = deleting ? [] : ownershipChanges(rs, claimed);
+  const events: EventRecord[] = [];
+
+  // Adoption changes the count: decide about it on the snapshot in which it has happened.
+  let remaining: readonly Pod[] = pods;
+  let created = 0;
+  if (writes.length === 0 && surplus < 0) {
+    created = Math.min(-surplus, WRITES_PER_PLAN_MAX);
+    for (let slot = 0; slot < created; slot++) create(rs, slot, at, writes, events);
+  } else if (writes.length === 0 && surplus > 0) {
+    const victims = cheapestFirst(pods, siblings(rs, at), at.now).slice(0, WRITES_PER_PLAN_MAX);
+    const doomed = new Set(victims.slice(0, surplus));
+    for (const pod of doomed) remove(rs, pod, writes, events);
+    remaining = pods.filter((pod) => !doomed.has(pod));
+  }
+  return withStatus(rs, key, at, { remaining, created, all: claimed.owned, writes, events });
+}
+
+function candidates(rs: ReplicaSet, at: Snapshot): Set<Pod> {
+  const namespace = rs.metadata.namespace as string;
+  const labels = rs.spec?.selector.matchLabels ?? {};
+  const found = new Set(at.ownedBy<Pod>("pods", rs.metadata.uid as string));
+  for (const pod of at.labelled<Pod>("pods", namespace, labels)) found.add(pod);
+  return found;
+}
+
+function ownershipChanges(
+  rs: ReplicaSet,
+  claimed: { orphans: readonly Pod[]; strangers: readonly Pod[] },
+): Action[] {
+  const adopt = claimed.orphans.filter(isActive).map((pod): Action => {
+    const ownerReferences = [...(pod.metadata.ownerReferences ?? []), controllerReference(rs)];
+    return patchOwners(pod, ownerReferences);
+  });
+  const release = claimed.strangers.map((pod): Action => {
+    const others = pod.metadata.ownerReferences?.filter((owner) => owner.uid !== rs.metadata.uid);
+    return patchOwners(pod, others?.length ? others : null);
+  });
+  return [...adopt, ...release].slice(0, WRITES_PER_PLAN_MAX);
+}
+
+function patchOwners(pod: Pod, ownerReferences: unknown): Action {
+  return {
+    op: "patch",
+    key: podKey(pod),
+    expect: pod.metadata.resourceVersion as string,
+    patch: { metadata: { uid: pod.metadata.uid, ownerReferences } },
+  };
+}
+
+/**
+ * The name follows from the ReplicaSet's revision: at most one plan is committed on a revision (its
+ * status, last in the plan, carries it), so names are fresh, and equal where a plan is made twice.
+ */
+function create(
+  rs: ReplicaSet,
+  slot: number,
+  at: Snapshot,
+  writes: Action[],
+  events: EventRecord[],
+): void {
+  const { namespace, uid, resourceVersion, name: base } = rs.metadata;
+  let name = "";
+  for (let attempt = 0; ; attempt++) {
+    const suffix = suffixOf(uid as string, resourceVersion as string, slot, attempt);
+    name = nameWithSuffix(base, suffix);
+    const key = keyOf("pods", namespace, name);
+    if (at.getKey(key) === undefined && !writes.some((write) => write.key === key)) break;
+  }
+  const template = rs.spec?.template;
+  const { labels, annotations, finalizers } = template?.metadata ?? {};
+  writes.push({
+    op: "create",
+    key: keyOf("pods", namespace, name),
+    object: {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: {
+        name,
+        generateName: `${base}-`,
+        namespace: namespace as string,
+        ...(labels && { labels }),
+        ...(annotations && { annotations }),
+        ...(finalizers && { finalizers }),
+        ownerReferences: [controllerReference(rs)],
+      },
+      spec: template?.spec,
+    },
+  });
+  events.push(event(rs, "SuccessfulCreate", `Created pod: ${name}`));
+}
+
+function remove(rs: ReplicaSet, pod: Pod, writes: Action[], events: EventRecord[]): void {
+  writes.push({
+    op: "delete",
+    key: podKey(pod),
+    uid: pod.metadata.uid as string,
+    expect: pod.metadata.resourceVersion as string,
+  });
+  events.push(event(rs, "SuccessfulDelete", `Deleted pod: ${pod.metadata.name}`));
+}
+
+function event(rs: ReplicaSet, reason: string, message: string): EventRecord {
+  const { namespace, name, uid } = rs.metadata;
+  const regarding = {
+    resource: "replicasets.apps",
+    namespace: namespace as string,
+    name,
+    uid: uid as string,
+  };
+  return { regarding, type: "Normal", reason, message };
+}
+
+/** Active pods of all ReplicaSets of the same Deployment: spread is judged over them together. */
+function siblings(rs: ReplicaSet, at: Snapshot): readonly Pod[] {
+  const owner = controllerOf(rs);
+  if (owner === undefined) return at.ownedBy<Pod>("pods", rs.metadata.uid as string);
+  return at
+    .ownedBy<ReplicaSet>("replicasets.apps", owner.uid)
+    .flatMap((sibling) => at.ownedBy<Pod>("pods", sibling.metadata.uid as string))
+    .filter(isActive);
+}
+
+interface Outcome {
+  readonly remaining: readonly Pod[];
+  readonly created: number;
+  readonly all: readonly Pod[];
+  readonly writes: Action[];
+  readonly events: EventRecord[];
+}
+
+/** The claim: the status as it is once the writes are in, guarded by the revision decided on. */
+function withStatus(rs: ReplicaSet, key: Key, at: Snapshot, outcome: Outcome): Plan {
+  const { remaining, created, all, writes, events } = outcome;
+  const minReadySeconds = rs.spec?.minReadySeconds ?? 0;
+  const waits = remaining.map((pod) => msUntilAvailable(pod, minReadySeconds, at.now));
+  const templateLabels = Object.entries(rs.spec?.template?.metadata?.labels ?? {});
+  const fullyLabeled = remaining.filter((pod) =>
+    templateLabels.every(([label, value]) => pod.metadata.labels?.[label] === value),
+  );
+  const deletedNow = writes.filter((write) => write.op === "delete").length;
+  const terminating = all.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length;
+  const status: ReplicaSetStatus = {
+    replicas: remaining.length + created,
+    fullyLabeledReplicas: fullyLabeled.length + created,
+    readyReplicas: remaining.filter(isReady).length,
+    availableReplicas: waits.filter((wait) => wait === 0).length,
+    terminatingReplicas: terminating + deletedNow,
+    observedGeneration: rs.metadata.generation ?? 0,
+  };
+  const pending = waits.filter((wait): wait is number => wait !== undefined && wait > 0);
+  const requeue = pending.length > 0 ? { requeueAfterMs: Math.min(...pending) } : {};
+  if (writes.length === 0 && sameStatus(rs.status, status)) return { actions: [], ...requeue };
+  const last: Action = {
+    op: "update",
+    key,
+    subresource: "status",
+    expect: rs.metadata.resourceVersion as string,
+    claim: true,
+    object: { ...rs, status: { ...withoutCounts(rs.status), ...withoutZeros(status) } },
+  };
+  const reason = describe(writes, status);
+  return { actions: [...writes, last], events, reason, ...requeue };
+}
+
+const COUNTS = [
+  "replicas",
+  "fullyLabeledReplicas",
+  "readyReplicas",
+  "availableReplicas",
+  "terminatingReplicas",
+  "observedGeneration",
+] as const;
+
+function sameStatus(old: ReplicaSetStatus | undefined, next: ReplicaSetStatus): boolean {
+  return old !== undefined && COUNTS.every((count) => (old[count] ?? 0) === (next[count] ?? 0));
+}
+
+function withoutCounts(status: ReplicaSetStatus | undefined): Partial<ReplicaSetStatus> {
+  return status?.conditions ? { conditions: status.conditions } : {};
+}
+
+/** Upstream leaves out counts of zero, except `replicas`. */
+function withoutZeros(status: ReplicaSetStatus): Partial<ReplicaSetStatus> {
+  const entries = Object.entries(status).filter(([field, n]) => n !== 0 || field === "replicas");
+  return Object.fromEntries(entries);
+}
+
+function describe(writes: readonly Action[], status: ReplicaSetStatus): string {
+  const count = (op: Action["op"]) => writes.filter((write) => write.op === op).length;
+  if (count("create") > 0) return `${count("create")} pods missing`;
+  if (count("delete") > 0) return `${count("delete")} pods too many`;
+  if (count("patch") > 0) return `${count("patch")} pods adopted or released`;
+  return `status: ${status.readyReplicas} of ${status.replicas} ready`;
+}
