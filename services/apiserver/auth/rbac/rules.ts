@@ -84,8 +84,7 @@ function ruleCovers(held: PolicyRule, one: PolicyRule): boolean {
       (held.nonResourceURLs ?? []).some((pattern) => urlMatches(pattern, url)),
     ) &&
     (heldNames.length === 0 ||
-      (one.resourceNames !== undefined &&
-        one.resourceNames.every((name) => heldNames.includes(name))))
+      one.resourceNames?.every((name) => heldNames.includes(name)) === true)
   );
 }
 
