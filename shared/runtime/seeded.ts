@@ -41,7 +41,7 @@ export class SeededRuntime implements Runtime {
   readonly timers: Timers;
   readonly random: Random;
   readonly ids: Ids;
-  /** Called before each event of a process runs; it may crash the process, which drops the event. */
+  /** Called before each event of a process; it may crash the process, which drops the event. */
   boundary: Boundary | undefined;
   /** Receives every traced line, for printing a run. */
   onTrace: ((line: string) => void) | undefined;
