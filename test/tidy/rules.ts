@@ -90,7 +90,8 @@ function functionLength({ path, code }: Source): Violation[] {
     const end = endOfFunction(lines, index);
     const length = end - index + 1;
     if (length <= LINES_PER_FUNCTION_MAX) return [];
-    const message = `function of ${length} lines; at most ${LINES_PER_FUNCTION_MAX}: name its parts`;
+    const most = LINES_PER_FUNCTION_MAX;
+    const message = `function of ${length} lines; at most ${most}: name its parts`;
     return [{ path, line: index + 1, message }];
   });
 }
