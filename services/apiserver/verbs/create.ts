@@ -16,6 +16,7 @@ import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
 import { decodeRequest } from "../decode-request.ts";
 import type { Draft } from "../draft.ts";
+import { SUFFIX_ALPHABET } from "../hash.ts";
 import { cloneJson, timestamp } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
@@ -113,8 +114,6 @@ function prepareNamespace(object: KubernetesObject): void {
   object.spec = { ...object.spec, finalizers };
 }
 
-/** Without vowels and look-alikes, so that names are no words. */
-const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX_LENGTH = 5;
 const BASE_LENGTH_MAX = 63 - SUFFIX_LENGTH;
 
@@ -125,7 +124,7 @@ function freeName(draft: Draft, asked: Asked, object: KubernetesObject): string 
   for (let attempt = 0; attempt < NAMES_MAX; attempt++) {
     name = base;
     for (let index = 0; index < SUFFIX_LENGTH; index++) {
-      name += ALPHABET[random.integer(ALPHABET.length)];
+      name += SUFFIX_ALPHABET[random.integer(SUFFIX_ALPHABET.length)];
     }
     if (draft.read(keyOfAsked(asked, name)) === undefined) return name;
   }
