@@ -68,13 +68,7 @@ class SchedulerLoop implements RunningScheduler {
     this.#options = options;
     const { dependencies, client, projection } = options;
     this.#queue = new SchedulingQueue(dependencies.runtime, () => this.#passSoon());
-    this.#events = new EventPublisher({
-      ...dependencies,
-      client,
-      projection,
-      actor: "scheduler",
-      component: SCHEDULER_NAME,
-    });
+    this.#events = new EventPublisher(dependencies, client, SCHEDULER_NAME);
     this.#begin();
   }
 
