@@ -66,7 +66,7 @@ class SchedulerLoop implements RunningScheduler {
 
   constructor(options: Omit<RunOptions, "drivers">) {
     this.#options = options;
-    const { dependencies, client, projection } = options;
+    const { dependencies, client } = options;
     this.#queue = new SchedulingQueue(dependencies.runtime, () => this.#passSoon());
     this.#events = new EventPublisher(dependencies, client, SCHEDULER_NAME);
     this.#begin();
