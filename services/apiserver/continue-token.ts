@@ -22,7 +22,9 @@ export function decodeContinue(token: string): Continuation {
   const parsed = parse(token);
   if (parsed.v !== VERSION) {
     const version = JSON.stringify(parsed.v ?? "");
-    throw wrong(`continue key is not valid: server does not recognize this encoded version ${version}`);
+    throw wrong(
+      `continue key is not valid: server does not recognize this encoded version ${version}`,
+    );
   }
   const revision = parsed.rv;
   if (typeof revision !== "number" || !Number.isSafeInteger(revision) || revision === 0) {

@@ -1,7 +1,6 @@
-import { decodeBody } from "../../shared/api/decode.ts";
+import { decodeBody, type FieldValidation } from "../../shared/api/decode.ts";
 import { badRequest } from "../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
-import type { FieldValidation } from "./options.ts";
 import type { ResourceRequest } from "./request.ts";
 
 /**

@@ -1,13 +1,7 @@
-import { z } from "zod";
-import {
-  badRequest,
-  type FieldError,
-  invalid,
-  invalidValue,
-  notSupported,
-} from "../../shared/api/errors.ts";
+import { decodeBody } from "../../shared/api/decode.ts";
+import { type FieldError, invalid, invalidValue, notSupported } from "../../shared/api/errors.ts";
+import { kindSchema } from "../../shared/api/schemas.ts";
 import { booleanOf, dryRunOf, integerOf } from "./options.ts";
-import { plainBody } from "./plain-body.ts";
 import type { ResourceRequest } from "./request.ts";
 
 /** DeleteOptions (meta/v1), checked. */
@@ -21,64 +15,45 @@ export interface DeleteOptions {
   readonly dryRun: boolean;
 }
 
-const shape = z.looseObject({
-  kind: z.string().nullish(),
-  gracePeriodSeconds: z.int().nullish(),
-  propagationPolicy: z.string().nullish(),
-  orphanDependents: z.boolean().nullish(),
-  preconditions: z
-    .looseObject({ uid: z.string().nullish(), resourceVersion: z.string().nullish() })
-    .nullish(),
-  dryRun: z.array(z.string()).nullish(),
-});
-type Shape = z.infer<typeof shape>;
+type Fields = Omit<Partial<DeleteOptions>, "dryRun" | "propagationPolicy"> & {
+  readonly dryRun?: readonly string[] | undefined;
+  readonly propagationPolicy?: string | undefined;
+};
 
 const POLICIES = ["Foreground", "Background", "Orphan"];
 
 /**
  * The options in the body; without a body, those of the query.
- * @throws StatusError BadRequest, Invalid
+ * @throws StatusError BadRequest, UnsupportedMediaType, Invalid
  */
 export function deleteOptionsOf(
   request: Pick<ResourceRequest, "body" | "contentType" | "query">,
 ): DeleteOptions {
-  return checkDeleteOptions(plainBody(request) ?? fromQuery(request.query), request.query);
+  const { body, contentType, query } = request;
+  if (body.length === 0) return checkDeleteOptions(fromQuery(query), query);
+  const target = { group: "", version: "v1", kind: "DeleteOptions" };
+  const schema = kindSchema(target.group, target.version, target.kind);
+  const { object } = decodeBody(body, contentType, { ...target, schema }, "Ignore");
+  return checkDeleteOptions(object as Fields, query);
 }
 
 /** The same for options that are part of another body (pods/eviction). */
 export function checkDeleteOptions(
-  given: Record<string, unknown>,
+  options: Fields,
   query: URLSearchParams = new URLSearchParams(),
 ): DeleteOptions {
-  const parsed = shape.safeParse(given);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw badRequest(`DeleteOptions.${issue?.path.join(".")}: ${issue?.message}`);
-  }
-  const options = parsed.data;
-  if (options.kind && options.kind !== "DeleteOptions") {
-    throw badRequest(`decoded object cannot be converted to DeleteOptions: ${options.kind}`);
-  }
   const errors = policyErrors(options);
   const dryRun = dryRunOf([...(options.dryRun ?? []), ...query.getAll("dryRun")], errors);
   if (errors.length) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", errors);
-  return {
-    gracePeriodSeconds: options.gracePeriodSeconds ?? undefined,
-    propagationPolicy: (options.propagationPolicy ??
-      undefined) as DeleteOptions["propagationPolicy"],
-    orphanDependents: options.orphanDependents ?? undefined,
-    preconditions: {
-      uid: options.preconditions?.uid ?? undefined,
-      resourceVersion: options.preconditions?.resourceVersion ?? undefined,
-    },
-    dryRun,
-  };
+  const { gracePeriodSeconds, orphanDependents, preconditions } = options;
+  const propagationPolicy = options.propagationPolicy as DeleteOptions["propagationPolicy"];
+  return { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions, dryRun };
 }
 
-function policyErrors({ propagationPolicy, orphanDependents }: Shape): FieldError[] {
-  if (propagationPolicy === undefined || propagationPolicy === null) return [];
+function policyErrors({ propagationPolicy, orphanDependents }: Fields): FieldError[] {
+  if (propagationPolicy === undefined) return [];
   const field = "propagationPolicy";
-  if (orphanDependents !== undefined && orphanDependents !== null) {
+  if (orphanDependents !== undefined) {
     const detail = "orphanDependents and deletionPropagation cannot be both set";
     return [invalidValue(field, propagationPolicy, detail)];
   }
@@ -86,7 +61,7 @@ function policyErrors({ propagationPolicy, orphanDependents }: Shape): FieldErro
   return [notSupported(field, propagationPolicy, [...POLICIES, "nil"])];
 }
 
-function fromQuery(query: URLSearchParams): Record<string, unknown> {
+function fromQuery(query: URLSearchParams): Fields {
   return {
     gracePeriodSeconds: integerOf(query, "gracePeriodSeconds"),
     propagationPolicy: query.get("propagationPolicy") ?? undefined,

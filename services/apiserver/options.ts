@@ -1,3 +1,4 @@
+import type { FieldValidation } from "../../shared/api/decode.ts";
 import {
   badRequest,
   type FieldError,
@@ -7,12 +8,11 @@ import {
   required,
   tooLong,
 } from "../../shared/api/errors.ts";
+import { managerName } from "../../shared/api/patch/apply.ts";
 import type { Asked } from "./decided.ts";
 import type { ResourceRequest } from "./request.ts";
 
 const META_GROUP = "meta.k8s.io";
-
-export type FieldValidation = "Strict" | "Warn" | "Ignore";
 
 /** The query parameters that all writes share, checked. */
 export interface WriteOptions {
@@ -49,7 +49,7 @@ export function writeOptions(request: ResourceRequest, kind: OptionsKind): Write
       namespace,
       name,
       subresource: request.subresource?.name ?? "",
-      manager: stated || managerOf(request.userAgent),
+      manager: managerName(stated, request.userAgent),
     },
     dryRun,
     fieldValidation: fieldValidation as FieldValidation,
@@ -78,10 +78,10 @@ function managerErrors(manager: string): FieldError[] {
   return [{ type: "FieldValueInvalid", field: "fieldManager", badValue: manager, detail }];
 }
 
-export const APPLY_TYPES = ["application/apply-patch+yaml", "application/apply-patch+cbor"];
+export const APPLY_TYPE = "application/apply-patch+yaml";
 
 function patchErrors(request: ResourceRequest, manager: string, force?: boolean): FieldError[] {
-  const applies = mediaType(request.contentType) === APPLY_TYPES[0];
+  const applies = mediaType(request.contentType) === APPLY_TYPE;
   if (applies && manager === "") return [required("fieldManager", "is required for apply patch")];
   if (!applies && force !== undefined) {
     return [forbiddenField("force", "may not be specified for non-apply patch")];
@@ -92,12 +92,6 @@ function patchErrors(request: ResourceRequest, manager: string, force?: boolean)
 /** `application/json` of `application/json; charset=utf-8`. */
 export function mediaType(contentType: string): string {
   return (contentType.split(";")[0] ?? "").trim().toLowerCase();
-}
-
-/** The program's name: `kubectl` of `kubectl/v1.32.4 (linux/amd64) kubernetes/59526cd`. */
-export function managerOf(userAgent: string): string {
-  const name = (userAgent.split("/")[0] ?? "").replace(/[^\P{C}]/gu, "");
-  return name.slice(0, MANAGER_LENGTH_MAX) || "unknown";
 }
 
 export function booleanOf(query: URLSearchParams, name: string): boolean | undefined {

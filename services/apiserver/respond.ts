@@ -8,8 +8,8 @@ import type { Decided } from "./decided.ts";
 import { type Form, negotiate } from "./negotiate.ts";
 import { entryBytes, partialMetadata, presentedEntry, unstoredBytes } from "./present.ts";
 import type { BodyResponse, ResourceRequest } from "./request.ts";
-import { tableList } from "./table/index.ts";
-import { type Written, storeStatus } from "./write.ts";
+import { tableRow } from "./table/index.ts";
+import { storeStatus, type Written } from "./write.ts";
 
 const JSON_TYPE = "application/json";
 
@@ -53,12 +53,8 @@ export function answerEntry(
   if (form.type === "metadata") {
     return answerBytes(code, [partialMetadata(presented.object)], warnings);
   }
-  const parts = tableList(table, [presented], {
-    now: context.runtime.clock.now(),
-    resourceVersion: String(entry.revision),
-    includeObject: form.includeObject,
-  });
-  return answerBytes(code, parts, warnings);
+  const row = { now: context.runtime.clock.now(), includeObject: form.includeObject };
+  return answerBytes(code, [tableRow(table, presented, row)], warnings);
 }
 
 /** The object of a write, with the revision of the write as its resourceVersion. */

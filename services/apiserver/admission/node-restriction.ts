@@ -46,10 +46,7 @@ function podOf(draft: Draft, request: AdmissionRequest, node: string): void {
     throw refuse(request, `unexpected pod subresource ${what}, ${allowed}`);
   } else if (operation === "DELETE") {
     if (request.old?.spec?.nodeName === node) return;
-    throw refuse(
-      request,
-      `node ${quoted} can only delete pods with spec.nodeName set to itself`,
-    );
+    throw refuse(request, `node ${quoted} can only delete pods with spec.nodeName set to itself`);
   } else if (operation === "CREATE") {
     const problem = mirrorPodProblem(draft, request.object, node);
     if (problem !== undefined) throw refuse(request, problem);
@@ -133,8 +130,7 @@ function mayChange(label: string): boolean {
 function tokenOf(draft: Draft, request: AdmissionRequest, node: string): void {
   if (request.operation !== "CREATE" || request.subresource !== "token") return;
   const reference = request.object.spec?.boundObjectRef;
-  const bound =
-    reference?.apiVersion === "v1" && reference.kind === "Pod" && reference.name !== "";
+  const bound = reference?.apiVersion === "v1" && reference.kind === "Pod" && reference.name !== "";
   if (!bound || !reference.name) throw refuse(request, "node requested token not bound to a pod");
   if (!reference.uid) {
     throw refuse(request, "node requested token with a pod binding without a uid");
@@ -161,9 +157,6 @@ function leaseOf(request: AdmissionRequest, node: string): void {
     throw refuse(request, `can only access leases in the ${where} system namespace`);
   }
   if (request.name !== node) {
-    throw refuse(
-      request,
-      "can only access node lease with the same name as the requesting node",
-    );
+    throw refuse(request, "can only access node lease with the same name as the requesting node");
   }
 }

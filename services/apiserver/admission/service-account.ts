@@ -28,9 +28,7 @@ export function serviceAccount(draft: Draft, request: AdmissionRequest): void {
   const { spec } = pod;
   spec.serviceAccountName ||= DEFAULT_ACCOUNT;
   spec.serviceAccount = spec.serviceAccountName;
-  const account = draft.read(
-    keyOf("serviceaccounts", request.namespace, spec.serviceAccountName),
-  );
+  const account = draft.read(keyOf("serviceaccounts", request.namespace, spec.serviceAccountName));
   if (account === undefined) {
     const which = `${request.namespace}/${spec.serviceAccountName}`;
     const missing = `serviceaccount "${spec.serviceAccountName}" not found`;
@@ -60,9 +58,7 @@ function refuseMirror(request: AdmissionRequest, pod: KubernetesObject): void {
 }
 
 function mountsToken(pod: KubernetesObject, account: KubernetesObject): boolean {
-  return (
-    pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true
-  );
+  return pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
 }
 
 function mountToken(pod: KubernetesObject): void {

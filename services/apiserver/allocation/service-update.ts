@@ -43,7 +43,10 @@ function keepNodePorts(next: KubernetesObject, old: KubernetesObject): void {
 export function dropForType(next: KubernetesObject, old: KubernetesObject): void {
   const { spec } = next;
   if (needsClusterIp(old) && !needsClusterIp(next)) {
-    if (equalOrEmpty(spec.clusterIPs, old.spec.clusterIPs) || spec.clusterIP === old.spec.clusterIP) {
+    if (
+      equalOrEmpty(spec.clusterIPs, old.spec.clusterIPs) ||
+      spec.clusterIP === old.spec.clusterIP
+    ) {
       delete spec.clusterIP;
       delete spec.clusterIPs;
     }

@@ -26,7 +26,9 @@ export function needsClusterIp(service: KubernetesObject): boolean {
 
 export function needsNodePorts(service: KubernetesObject): boolean {
   const { type, allocateLoadBalancerNodePorts } = service.spec ?? {};
-  return type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);
+  return (
+    type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false)
+  );
 }
 
 export function needsHealthPort(service: KubernetesObject): boolean {

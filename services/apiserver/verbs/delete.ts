@@ -1,17 +1,18 @@
 import { conflict, notFound, success } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
+import { formatTime } from "../../../shared/api/time.ts";
 import { admit } from "../admission/index.ts";
 import { releaseForDelete } from "../allocation/index.ts";
 import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked } from "../decided.ts";
 import { type DeleteOptions, deleteOptionsOf } from "../delete-options.ts";
 import type { Draft } from "../draft.ts";
-import { cloneJson, timestamp } from "../json.ts";
+import { cloneJson } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerStatus, answerWrite } from "../respond.ts";
-import { strategyOf } from "../strategy.ts";
 import { fromStored, toStored } from "../stored.ts";
+import { strategyOf } from "../strategy.ts";
 import { runWrite } from "./run-write.ts";
 
 /** DELETE of one object. */
@@ -105,12 +106,12 @@ function gracefully(
     // The time that is left may only be shortened.
     if (wanted === undefined || wanted >= present) return "pending";
     const deletedAt = Date.parse(metadata.deletionTimestamp) - present * 1000;
-    metadata.deletionTimestamp = timestamp(deletedAt + wanted * 1000);
+    metadata.deletionTimestamp = formatTime(deletedAt + wanted * 1000);
     metadata.deletionGracePeriodSeconds = wanted;
     return "graceful";
   }
   const period = gracePeriodOf(pod, wanted);
-  metadata.deletionTimestamp = timestamp(draft.now + period * 1000);
+  metadata.deletionTimestamp = formatTime(draft.now + period * 1000);
   metadata.deletionGracePeriodSeconds = period;
   if (metadata.generation) metadata.generation += 1;
   return "graceful";
@@ -129,7 +130,7 @@ function markDeleting(draft: Draft, object: KubernetesObject): void {
   if (!metadata.deletionTimestamp && metadata.generation) metadata.generation += 1;
   const present = metadata.deletionTimestamp;
   if (present === undefined || Date.parse(present) > draft.now) {
-    metadata.deletionTimestamp = timestamp(draft.now);
+    metadata.deletionTimestamp = formatTime(draft.now);
   }
   metadata.deletionGracePeriodSeconds = 0;
 }
@@ -171,7 +172,7 @@ function deleteNamespace(draft: Draft, asked: Asked, options: DeleteOptions): De
   if (!old.metadata.deletionTimestamp) {
     const next = cloneJson(old);
     delete next.metadata.resourceVersion;
-    next.metadata.deletionTimestamp = timestamp(draft.now);
+    next.metadata.deletionTimestamp = formatTime(draft.now);
     next.status = { ...next.status, phase: "Terminating" };
     setCollectorFinalizers(asked, next, options);
     const pending = next.spec?.finalizers?.length || next.metadata.finalizers?.length;

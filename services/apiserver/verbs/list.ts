@@ -1,5 +1,6 @@
 import { badRequest, expired, StatusError } from "../../../shared/api/errors.ts";
 import { prefixOf } from "../../../shared/api/key.ts";
+import { apiVersionOf } from "../../../shared/api/kinds.ts";
 import type { KindTable } from "../../../shared/api/schema.ts";
 import { CompactedError, FutureRevisionError, type Revision } from "../../../shared/store/store.ts";
 import type { Entry, View } from "../../../shared/store/view.ts";
@@ -12,12 +13,14 @@ import { entryBytes, partialMetadata, presentedEntry } from "../present.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerBytes } from "../respond.ts";
 import { type Selection, selected, selectionOf } from "../select.ts";
-import { apiVersionOf } from "../stored.ts";
 import { tableList } from "../table/index.ts";
 import { atLeast, parseVersion } from "./get.ts";
 
 /** GET of a collection: the selected entries' bytes, one after the other. */
-export async function list(context: EngineContext, request: ResourceRequest): Promise<BodyResponse> {
+export async function list(
+  context: EngineContext,
+  request: ResourceRequest,
+): Promise<BodyResponse> {
   const form = negotiate(request);
   const options = listOptions(request);
   const { table, namespace } = request;
@@ -138,7 +141,8 @@ function firstAtOrAfter(entries: readonly Entry[], key: string): number {
 const COMMA = Buffer.from(",");
 const END = Buffer.from("]}");
 
-function listBody(
+/** The list as it is written: its head, the entries, its end. */
+export function listBody(
   context: EngineContext,
   table: KindTable,
   form: Form,
@@ -171,11 +175,7 @@ function listBody(
   const parts: Uint8Array[] = [Buffer.from(head.slice(0, -2))];
   for (const entry of entries) {
     if (parts.length > 1) parts.push(COMMA);
-    parts.push(
-      form.type === "metadata"
-        ? partialMetadata(entry.object)
-        : entryBytes(table, entry),
-    );
+    parts.push(form.type === "metadata" ? partialMetadata(entry.object) : entryBytes(table, entry));
   }
   parts.push(END);
   return parts;

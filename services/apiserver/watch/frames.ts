@@ -1,11 +1,11 @@
+import { apiVersionOf } from "../../../shared/api/kinds.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
 import type { KindTable } from "../../../shared/api/schema.ts";
 import type { Revision } from "../../../shared/store/store.ts";
 import type { Change, Entry } from "../../../shared/store/view.ts";
 import type { Form } from "../negotiate.ts";
 import { entryBytes, partialMetadata, presentedEntry } from "../present.ts";
-import { apiVersionOf } from "../stored.ts";
-import { tableList } from "../table/index.ts";
+import { tableBookmark, tableRow } from "../table/index.ts";
 import { type EventType, objectOf, type SelectedChange } from "./hub.ts";
 
 const INITIAL_EVENTS_END = { "k8s.io/initial-events-end": "true" };
@@ -45,6 +45,7 @@ export class Frames {
       creationTimestamp: null,
       ...(initialEventsEnd ? { annotations: INITIAL_EVENTS_END } : {}),
     };
+    if (this.#form.type === "table") return frame("BOOKMARK", tableBookmark(metadata));
     return frame("BOOKMARK", Buffer.from(JSON.stringify(this.#bookmarked(metadata))));
   }
 
@@ -53,18 +54,6 @@ export class Frames {
   }
 
   #bookmarked(metadata: Record<string, unknown>): unknown {
-    if (this.#form.type === "table") {
-      const { resourceVersion } = metadata;
-      const { annotations } = metadata;
-      const row = { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
-      return {
-        kind: "Table",
-        apiVersion: "meta.k8s.io/v1",
-        metadata: { resourceVersion },
-        columnDefinitions: [],
-        rows: annotations ? [{ cells: [], object: row }] : [],
-      };
-    }
     if (this.#form.type === "metadata") {
       return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
     }
@@ -83,13 +72,9 @@ export class Frames {
     if (form.type === "object") return frame(type, entryBytes(this.#table, entry));
     const presented = presentedEntry(this.#table, entry);
     if (form.type === "metadata") return frame(type, partialMetadata(presented.object));
-    const parts = tableList(this.#table, [presented], {
-      now: this.#now(),
-      resourceVersion: String(entry.revision),
-      includeObject: form.includeObject,
-      noHeaders: !columns,
-    });
-    return frame(type, ...parts);
+    const { includeObject } = form;
+    const row = { now: this.#now(), includeObject, noHeaders: !columns };
+    return frame(type, tableRow(this.#table, presented, row));
   }
 }
 

@@ -172,7 +172,10 @@ export function typeFor(selection: Selection, change: Change): EventType | undef
 }
 
 /** The object that an event carries. */
-export function objectOf({ type, change }: Pick<SelectedChange, "type" | "change">): KubernetesObject {
+export function objectOf({
+  type,
+  change,
+}: Pick<SelectedChange, "type" | "change">): KubernetesObject {
   if (type !== "DELETED" || change.type === "DELETED" || !change.old) return change.entry.object;
   const { object } = change.old;
   const resourceVersion = String(change.revision);
