@@ -79,9 +79,7 @@ async function build() {
   const started = performance.now();
   process.stderr.write("Building ...");
   mkdirSync(join(root, "dist"), { recursive: true });
-  const { buildAll } = await import(
-    pathToFileURL(join(root, "services/cli/build/build.mjs")).href
-  );
+  const { buildAll } = await import(pathToFileURL(join(root, "services/cli/build/build.mjs")).href);
   await buildAll(root);
   writeFileSync(stamp, state);
   const seconds = (performance.now() - started) / 1000;

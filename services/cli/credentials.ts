@@ -61,12 +61,18 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
 
 function simulatedNodes(password: string, settings: ClusterSettings): BusUser {
   const users = settings.nodes.map(({ name }) => nodeUser(name, password, nodeIdentities(name)));
-  const all = (field: "publish" | "subscribe") => [...new Set(users.flatMap((user) => user[field]))];
+  const all = (field: "publish" | "subscribe") => [
+    ...new Set(users.flatMap((user) => user[field])),
+  ];
   const own = nodeUser("nodes", password);
   return {
     ...own,
     user: "nodes",
-    publish: ["api.>", "heartbeat.>", ...all("publish").filter((subject) => /^stream/.test(subject))],
+    publish: [
+      "api.>",
+      "heartbeat.>",
+      ...all("publish").filter((subject) => /^stream/.test(subject)),
+    ],
     subscribe: [...own.subscribe, "node.>", "stream.>"],
   };
 }

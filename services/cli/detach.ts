@@ -19,13 +19,7 @@ export async function detach(data: string, args: readonly string[]): Promise<num
   const named = own.some((argument) => /^--data(=|$)/.test(argument));
   const child = spawn(
     process.execPath,
-    [
-      programFile("cox.js"),
-      ...own,
-      ...(named ? [] : ["--data", data]),
-      "--report",
-      String(REPORT),
-    ],
+    [programFile("cox.js"), ...own, ...(named ? [] : ["--data", data]), "--report", String(REPORT)],
     { detached: true, stdio: ["ignore", log, log, "pipe"] },
   );
   closeSync(log);

@@ -15,8 +15,7 @@ const program = new Command("cox")
   .showHelpAfterError()
   .enablePositionalOptions();
 
-const dataOption = () =>
-  new Option("--data <dir>", "data folder (default: $COX_DATA, else .cox)");
+const dataOption = () => new Option("--data <dir>", "data folder (default: $COX_DATA, else .cox)");
 
 interface UpFlags {
   data?: string;

@@ -1,7 +1,7 @@
 /** The end of a cluster's real nodes: their containers, containerd, networks and mounts. */
 import { existsSync } from "node:fs";
-import { liveRuntime } from "../../shared/runtime/live.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
+import { liveRuntime } from "../../shared/runtime/live.ts";
 import { commands } from "../node/command.ts";
 import { clusterNetwork } from "../node/network.ts";
 import { type Machine, removeHost, removeNode } from "../node/prepare.ts";

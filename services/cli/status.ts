@@ -1,7 +1,13 @@
 /** `cox status`: what runs in a data folder and whether it is well. */
 import { join } from "node:path";
 import { get, nodesReady } from "./api.ts";
-import { type ClusterSettings, type Paths, pathsOf, processNames, readSettings } from "./cluster.ts";
+import {
+  type ClusterSettings,
+  type Paths,
+  pathsOf,
+  processNames,
+  readSettings,
+} from "./cluster.ts";
 import { isAlive, readPid } from "./pids.ts";
 import { supervisorOf } from "./up.ts";
 

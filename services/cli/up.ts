@@ -28,8 +28,8 @@ import { readPid } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
 import type { Progress } from "./progress.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
-import { type ProcessSpec, Supervisor } from "./supervisor.ts";
 import { summaryOf } from "./summary.ts";
+import { type ProcessSpec, Supervisor } from "./supervisor.ts";
 
 export interface UpOptions {
   readonly data: string;
@@ -57,7 +57,9 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
   const running = supervisorOf(paths);
   if (running !== undefined) {
     const hint = `\`cox status --data ${paths.data}\` shows it, \`cox down --data ${paths.data}\``;
-    throw new UsageError(`A cluster runs in ${paths.data} already (pid ${running}). ${hint} ends it.`);
+    throw new UsageError(
+      `A cluster runs in ${paths.data} already (pid ${running}). ${hint} ends it.`,
+    );
   }
   writeFileSync(join(paths.run, "supervisor.pid"), `${process.pid}\n`);
   const stopped = stopRequested();
@@ -243,9 +245,7 @@ async function untilNodesReady(settings: ClusterSettings, paths: Paths): Promise
     await pause(POLL_MS);
   }
   const log = settings.runtime === "simulated" ? "nodes" : `node-${missing.split(",")[0]}`;
-  throw new Error(
-    `Not Ready after ${NODE_MS_MAX / 1000} s: ${missing}\n${logHint(paths, log)}`,
-  );
+  throw new Error(`Not Ready after ${NODE_MS_MAX / 1000} s: ${missing}\n${logHint(paths, log)}`);
 }
 
 function logHint(paths: Paths, name: string): string {
