@@ -118,11 +118,7 @@ export class RbacAuthorizer implements Authorizer {
     return this.authorize(request).allowed;
   }
 
-  #beyond(
-    user: UserInfo,
-    namespace: string,
-    rules: readonly PolicyRule[],
-  ): Escalation | undefined {
+  #beyond(user: UserInfo, namespace: string, rules: readonly PolicyRule[]): Escalation | undefined {
     if (user.groups.includes(MASTERS)) return undefined;
     const missing = missingRules(this.#heldRules(user, namespace), rules);
     if (missing.length === 0) return undefined;

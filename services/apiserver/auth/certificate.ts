@@ -69,11 +69,7 @@ function extensions(request: CertificateRequest): Der[] {
   const result = [
     extension("2.5.29.19", true, authority ? sequence(boolean(true)) : sequence()),
     extension("2.5.29.14", false, octetString(keyIdentifier(request.key))),
-    extension(
-      "2.5.29.35",
-      false,
-      sequence(contextPrimitive(0, keyIdentifier(request.issuer.key))),
-    ),
+    extension("2.5.29.35", false, sequence(contextPrimitive(0, keyIdentifier(request.issuer.key)))),
     // keyCertSign and cRLSign, or digitalSignature
     extension(
       "2.5.29.15",

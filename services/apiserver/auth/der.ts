@@ -54,14 +54,20 @@ export function oid(dotted: string): Der {
 
 /** A Time as certificates want it: UTCTime before 2050, GeneralizedTime from then on. */
 export function time(ms: number): Der {
-  const digits = new Date(ms).toISOString().replace(/\.\d+Z$/, "Z").replace(/[-:T]/g, "");
+  const digits = new Date(ms)
+    .toISOString()
+    .replace(/\.\d+Z$/, "Z")
+    .replace(/[-:T]/g, "");
   const utc = Number(digits.slice(0, 4)) < 2050;
   return tagged(utc ? 0x17 : 0x18, Buffer.from(utc ? digits.slice(2) : digits, "ascii"));
 }
 
 /** PEM armour. */
 export function pem(label: string, der: Uint8Array): string {
-  const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
 }
 

@@ -1,6 +1,21 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
-import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, unlinkSync } from "node:fs";
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  X509Certificate,
+} from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import { createCertificate, type Subject, subjectAltNameOf } from "./certificate.ts";

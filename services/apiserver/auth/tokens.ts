@@ -71,6 +71,8 @@ export interface TokenIssuerOptions {
   readonly issuer?: string;
 }
 
+const OPENED_MAX = 4096;
+
 export const DEFAULT_ISSUER = "https://kubernetes.default.svc.cluster.local";
 
 /** The issuer of a cluster, by its service account signing key. */
@@ -80,6 +82,8 @@ export class ServiceAccountTokens implements TokenIssuer {
   readonly #runtime: Runtime;
   readonly #keys: ReturnType<typeof signingKey>[];
   readonly #cluster: View;
+  /** Claims of tokens whose signature was checked: clients send the same one again and again. */
+  readonly #opened = new Map<string, Claims>();
 
   constructor(options: TokenIssuerOptions) {
     this.issuer = options.issuer ?? DEFAULT_ISSUER;
@@ -115,9 +119,8 @@ export class ServiceAccountTokens implements TokenIssuer {
   }
 
   verify(token: string, audiences: readonly string[] = [this.audience]): TokenReview {
-    const parsed = claimsSchema.safeParse(openToken(this.#keys, token));
-    if (!parsed.success) return invalid("invalid bearer token");
-    const claims = parsed.data;
+    const claims = this.#open(token);
+    if (claims === undefined) return invalid("invalid bearer token");
     const now = this.#runtime.clock.now() / 1000;
     if (claims.iss !== this.issuer) return invalid("invalid bearer token");
     if (now >= claims.exp) return invalid("service account token has expired");
@@ -147,6 +150,16 @@ export class ServiceAccountTokens implements TokenIssuer {
   /** `/openid/v1/jwks`. */
   keySet(): Record<string, unknown> {
     return keySet(this.#keys);
+  }
+
+  #open(token: string): Claims | undefined {
+    const known = this.#opened.get(token);
+    if (known !== undefined) return known;
+    const parsed = claimsSchema.safeParse(openToken(this.#keys, token));
+    if (!parsed.success) return undefined;
+    if (this.#opened.size >= OPENED_MAX) this.#opened.clear();
+    this.#opened.set(token, parsed.data);
+    return parsed.data;
   }
 
   /** Why a token no longer counts: what it is bound to is gone or another of the same name. */

@@ -1,5 +1,4 @@
 import type { Pod, Volume } from "../../../../shared/api/generated/types.ts";
-import { keyOf } from "../../../../shared/api/key.ts";
 import type { ProjectionReader } from "../../../../shared/store/view.ts";
 import type { AuthorizationAttributes, UserInfo } from "../../request.ts";
 import { ruleAllows } from "./rules.ts";
@@ -173,7 +172,9 @@ function ownNode(node: string, request: AuthorizationAttributes): Decision {
 const isNamed = (name: string) => (pod: Pod) => pod.metadata.name === name;
 
 function selectsNode(fieldSelector: string, node: string): boolean {
-  return fieldSelector.split(",").some((one) => /^spec\.nodeName==?/.test(one) && valueIs(one, node));
+  return fieldSelector
+    .split(",")
+    .some((one) => /^spec\.nodeName==?/.test(one) && valueIs(one, node));
 }
 
 function isNamedBy(fieldSelector: string | undefined, name: string): boolean {

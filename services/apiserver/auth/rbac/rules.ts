@@ -83,9 +83,7 @@ function ruleCovers(held: PolicyRule, one: PolicyRule): boolean {
     (one.nonResourceURLs ?? []).every((url) =>
       (held.nonResourceURLs ?? []).some((pattern) => urlMatches(pattern, url)),
     ) &&
-    (heldNames.length === 0 ||
-      (one.resourceNames !== undefined &&
-        one.resourceNames.every((name) => heldNames.includes(name))))
+    (heldNames.length === 0 || one.resourceNames?.every((name) => heldNames.includes(name)) === true)
   );
 }
 
