@@ -50,7 +50,7 @@ class SpdySession implements ContainerSession {
       iteratorOf("stdout", this.#streams.stdout),
       iteratorOf("stderr", this.#streams.stderr),
     ].filter((source) => source !== undefined);
-    const next = sources.map((source) => advance(source));
+    const next: (Promise<Advanced> | undefined)[] = sources.map(advance);
     while (next.some((pending) => pending !== undefined)) {
       const result = await Promise.race(next.filter((pending) => pending !== undefined));
       const index = sources.indexOf(result.source);
@@ -91,7 +91,12 @@ function iteratorOf(
   return stream && { channel, iterator: stream.read()[Symbol.asyncIterator]() };
 }
 
-async function advance(source: Source): Promise<{ source: Source; data: Buffer | undefined }> {
+interface Advanced {
+  readonly source: Source;
+  readonly data: Buffer | undefined;
+}
+
+async function advance(source: Source): Promise<Advanced> {
   const { value, done } = await source.iterator.next();
   return { source, data: done ? undefined : value };
 }

@@ -29,11 +29,16 @@ export interface SimulatedNodesConfig {
   readonly heartbeatMs?: number;
   /** How pods live on the nodes. Default: the built-in stages (stages/load.ts). */
   readonly stages?: readonly Stage[];
-  /** The Kubernetes user as which the process speaks. Default: `system:node:<prefix>`. */
+  /** The Kubernetes user as which the process speaks. Default: see SIMULATED_IDENTITY. */
   readonly identity?: string;
 }
 
 const DEFAULT_CAPACITY = { cpu: "32", memory: "256Gi", "ephemeral-storage": "1Ti", pods: "110" };
+/**
+ * One identity for all nodes of a process: unlike a node agent it may read every pod and node, and
+ * write the status of any.
+ */
+export const SIMULATED_IDENTITY = "system:controller:simulated-nodes";
 const SIMULATED_LABEL = "coxswain.dev/simulated";
 /** First wait after a refused or failed write; doubles up to the most. */
 const RETRY_MS = 50;
@@ -51,7 +56,7 @@ export async function startSimulatedNodes(
   config: SimulatedNodesConfig,
 ): Promise<Running> {
   const { runtime } = dependencies;
-  const identity = config.identity ?? `system:node:${config.prefix}`;
+  const identity = config.identity ?? SIMULATED_IDENTITY;
   const client = createClient({ ...dependencies, identity });
   const feed = startFeed(client, runtime, [{ resource: "pods" }, { resource: "nodes" }]);
   while (!feed.ready) await runtime.timers.sleep(FEED_POLL_MS);
