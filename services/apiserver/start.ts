@@ -8,6 +8,8 @@ import { Authenticator } from "./auth/authenticate.ts";
 import { RbacAuthorizer } from "./auth/authorize.ts";
 import type { StaticTokens } from "./auth/token-file.ts";
 import type { TokenIssuer } from "./auth/tokens.ts";
+import { firstAddress, type ServingAddress } from "./bootstrap/kubernetes-service.ts";
+import { startBootstrap } from "./bootstrap/start.ts";
 import { serveBus } from "./bus-server.ts";
 import { createContext, type EngineContext, type LogName, type ServiceNetwork } from "./context.ts";
 import { engineOf } from "./engine.ts";
@@ -31,8 +33,8 @@ export interface ApiserverOptions extends ActorDependencies {
   readonly authorizer?: (cluster: ProjectionReader) => Authorizer;
   /** Absent: no HTTPS, only the bus (simulation). */
   readonly http?: HttpOptions;
-  /** Writes what every cluster has, before anything is served. */
-  readonly bootstrap?: (engine: Engine) => Promise<void>;
+  /** Where pods reach this replica; absent: it is not among the endpoints of `kubernetes`. */
+  readonly serving?: ServingAddress;
 }
 
 export interface HttpOptions {
@@ -62,7 +64,16 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
   const parts = { runtime, stores, projections, authorizer, network, logger, tokens: issuer };
   const context = createContext(parts);
   const engine = engineOf(context);
-  await options.bootstrap?.(engine);
+  // What every cluster has comes before anything is served: without roles nobody may do anything
+  const standing = await startBootstrap({
+    engine,
+    projections,
+    runtime,
+    logger,
+    replica,
+    serviceAddress: firstAddress(network.serviceCidr),
+    ...(options.serving ? { serving: options.serving } : {}),
+  });
   const server = serveBus({ bus, engine, context, replica });
   const http = options.http && (await serveHttps(options, options.http, context, engine, issuer));
   return {
@@ -70,6 +81,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     projections,
     http,
     stop: async () => {
+      await standing.stop();
       await http?.close();
       await server.stop();
       for (const projection of Object.values(projections)) projection.stop();
