@@ -12,6 +12,7 @@ import type { Authorizer, Engine, ResourceRequest, UserInfo } from "../request.t
 import { serveLog } from "../streams/log.ts";
 import { demandPath, refuseUnknown } from "./access.ts";
 import { readBody, TruncatedError } from "./body.ts";
+import { builtInDocuments } from "./documents.ts";
 import { clientCertificate, type Request, type Response } from "./exchange.ts";
 import { type HealthCheck, healthAnswer, isHealthPath } from "./health.ts";
 import { processMetrics, type RequestLabels, RequestMetrics } from "./metrics.ts";
@@ -45,7 +46,8 @@ export interface HandlerOptions {
   readonly nodeToken: (node: string) => string;
   readonly logger: Logger;
   readonly checks: readonly HealthCheck[];
-  readonly documents: DocumentSource;
+  /** Default: those of the built-in kinds. */
+  readonly documents?: DocumentSource;
   /** `/.well-known/openid-configuration` and `/openid/v1/jwks`. */
   readonly identity: { configuration(): unknown; keySet(): unknown };
 }
@@ -151,7 +153,7 @@ export class RequestHandler {
   }
 
   async #servePath({ request, path, query }: Asked): Promise<Answer> {
-    const { checks, documents, identity } = this.options;
+    const { checks, documents = builtInDocuments, identity } = this.options;
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (isHealthPath(path)) {
       const answer = healthAnswer(checks, path, query);

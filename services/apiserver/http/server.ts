@@ -112,6 +112,7 @@ class Connections {
       requestTimeout: limits.request,
       keepAliveTimeout: limits.idle,
       maxHeaderSize: HEADER_BYTES_MAX,
+      connectionsCheckingInterval: Math.min(limits.headers, 5_000),
     });
     server.on("connection", (socket: Socket) => {
       const key = addressOf(socket);

@@ -83,7 +83,8 @@ function ruleCovers(held: PolicyRule, one: PolicyRule): boolean {
     (one.nonResourceURLs ?? []).every((url) =>
       (held.nonResourceURLs ?? []).some((pattern) => urlMatches(pattern, url)),
     ) &&
-    (heldNames.length === 0 || one.resourceNames?.every((name) => heldNames.includes(name)) === true)
+    (heldNames.length === 0 ||
+      one.resourceNames?.every((name) => heldNames.includes(name)) === true)
   );
 }
 
