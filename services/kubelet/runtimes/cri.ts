@@ -26,6 +26,7 @@ const CALL_MS = 30_000;
 const LIST_MS = 10_000;
 const SANDBOX_MS = 240_000;
 const PULL_MS = 900_000;
+const EXEC_MS = 24 * 3600 * 1000;
 /** What a stop may take beyond its grace period. */
 const STOP_SLACK_MS = 30_000;
 /** How long after the end of an event stream it is opened again. */
@@ -196,8 +197,9 @@ export class CriRuntime implements ContainerRuntime {
 
   execSync(id: string, command: readonly string[], timeoutSeconds: number): Promise<ExecResult> {
     const request = { containerId: id, cmd: command, timeout: timeoutSeconds };
-    // The runtime's own limit comes first; the deadline is for a runtime that does not keep it.
-    return this.#client.runtime("ExecSync", request, timeoutSeconds * 1000 + 5_000);
+    // The runtime keeps the limit (0: none); the deadline is for one that does not answer at all.
+    const deadlineMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + 5_000 : EXEC_MS;
+    return this.#client.runtime("ExecSync", request, deadlineMs);
   }
 
   async exec(id: string, options: ExecOptions): Promise<ContainerSession> {

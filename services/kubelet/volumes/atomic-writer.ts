@@ -85,7 +85,7 @@ async function isSame(folder: string, payload: Payload): Promise<boolean> {
   if (present === undefined || present.length !== payload.size) return false;
   for (const path of present) {
     const wanted = payload.get(path);
-    if (!wanted || !wanted.data.equals(await readFile(join(folder, path)))) return false;
+    if (!wanted?.data.equals(await readFile(join(folder, path)))) return false;
   }
   return true;
 }
