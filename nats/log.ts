@@ -77,7 +77,6 @@ export class Log {
 
   /** The live versions of the keys with the prefix as of the revision, in key order. */
   async versionsAt(prefix: string, at: Revision): Promise<Version[]> {
-    if (at === 0) return [];
     const subjects = await this.#subjects(prefix);
     const versions: Version[] = [];
     for (let start = 0; start < subjects.length; start += SUBJECTS_PER_READ) {
@@ -90,7 +89,8 @@ export class Log {
   /** The live versions of these subjects as of the revision. */
   async lastUpTo(subjects: readonly string[], at: Revision): Promise<Version[]> {
     const versions: Version[] = [];
-    let rest = [...subjects];
+    // For the server, up to 0 means without a limit.
+    let rest = at === 0 ? [] : [...subjects];
     while (rest.length > 0) {
       let pending = 0;
       const messages = await this.requests.requestMany(

@@ -4,6 +4,7 @@ import { forgetArguments, parseFlows, staleFlows } from "./flows.ts";
 import {
   adoptScript,
   changeScript,
+  namesOf,
   type Ruleset,
   replaceScript,
   type Script,

@@ -167,7 +167,7 @@ class Builder {
     const sticky = port.affinitySeconds > 0;
     return [
       ...(sticky
-        ? chains.map((chain) => `${word} saddr @${affinitySet(chain)} goto ${chain}`)
+        ? chains.map((chain) => `${word} saddr @${affinitySet(port, chain)} goto ${chain}`)
         : []),
       `numgen random mod ${chains.length} vmap { ${targets} }`,
     ];
