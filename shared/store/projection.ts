@@ -87,6 +87,9 @@ export class Projection implements ProjectionReader {
         this.#gathered = [];
         this.#watch = log.watch("", "snapshot", {
           version: (version) => this.#take(version),
+          progress: (revision) => {
+            if (!this.#inSnapshot) this.#reached(revision, []);
+          },
           caughtUp: (revision) => {
             if (this.#inSnapshot) this.#applySnapshot(revision);
             resolve();
@@ -234,6 +237,8 @@ export class Projection implements ProjectionReader {
       if (change) changes.push(change);
     }
     this.#window.reset(revision);
+    // Also back: a log that lost its end in a power cut (relaxed durability) starts again lower.
+    this.#revision = revision;
     this.#ready = true;
     this.#reached(revision, changes);
   }

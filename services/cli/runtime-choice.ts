@@ -1,0 +1,29 @@
+/** What runs the containers: what was asked for, or the best that this machine can do. */
+import { capabilities, installPackages } from "../node/packages.ts";
+import type { NodeRuntime } from "./cluster.ts";
+import type { Progress } from "./progress.ts";
+
+/**
+ * Installs what the runtime needs and is missing (as root), and says what is lost otherwise.
+ * @throws Error when the runtime that was asked for cannot be had, with the reasons.
+ */
+export async function chooseRuntime(
+  wanted: "auto" | NodeRuntime,
+  progress: Progress,
+): Promise<NodeRuntime> {
+  if (wanted === "simulated" || wanted === "process") return wanted;
+  let { runtime, reasons } = capabilities();
+  if (runtime !== "cri" && process.getuid?.() === 0) {
+    await progress.step("Installing containerd, runc, CNI plugins and nftables", (detail) =>
+      installPackages((step, text) => detail(`${step} ${text}`)),
+    );
+    ({ runtime, reasons } = capabilities());
+  }
+  if (runtime === "cri") return "cri";
+  if (wanted === "cri") throw new Error(`--runtime cri is not possible: ${reasons.join("; ")}`);
+  process.stderr.write(
+    `Containers run as plain processes (--runtime process): ${reasons.join("; ")}. ` +
+      "Lost by it: images, pod networks, Services and resource limits.\n",
+  );
+  return "process";
+}
