@@ -5,10 +5,10 @@ import type { KindTable } from "../../shared/api/schema.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
+import type { TokenIssuer } from "./auth/tokens.ts";
 import { Freshness } from "./freshness.ts";
 import { KeyLocks } from "./locks.ts";
 import type { Authorizer } from "./request.ts";
-import type { TokenSource } from "./subresources/token.ts";
 import { Traces } from "./traces.ts";
 import { WatchHub } from "./watch/hub.ts";
 
@@ -29,7 +29,7 @@ export interface EngineOptions {
   readonly projections: Readonly<Record<LogName, ProjectionReader>>;
   readonly authorizer: Authorizer;
   readonly network: ServiceNetwork;
-  readonly tokens: TokenSource;
+  readonly tokens: Pick<TokenIssuer, "audience" | "issue" | "verify">;
   readonly logger: Logger;
 }
 

@@ -23,7 +23,11 @@ export type { EngineOptions, ServiceNetwork } from "./context.ts";
 
 /** The one implementation behind HTTPS and the bus: authorize, admit, decide, commit, answer. */
 export function createEngine(options: EngineOptions): Engine {
-  const context = createContext(options);
+  return engineOf(createContext(options));
+}
+
+/** The engine on a context that others use as well (the bus server's watches). */
+export function engineOf(context: EngineContext): Engine {
   return {
     handle: (request) => handle(context, request),
     plan: (request) => commitPlan(context, request),

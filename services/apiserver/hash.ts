@@ -12,3 +12,8 @@ export function hashSuffix(text: string, length: number): string {
   }
   return suffix;
 }
+
+/** 64 hexadecimal digits that follow from the text. */
+export function hashText(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,4 +1,4 @@
-import type { LogName } from "../../services/apiserver/context.ts";
+import type { EngineOptions, LogName } from "../../services/apiserver/context.ts";
 import { createEngine } from "../../services/apiserver/engine.ts";
 import type {
   Authorizer,
@@ -8,7 +8,6 @@ import type {
   Verb,
   WatchResponse,
 } from "../../services/apiserver/request.ts";
-import type { TokenSource } from "../../services/apiserver/subresources/token.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
 import { groupResourceOf, kindByResource } from "../../shared/api/kinds.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
@@ -23,7 +22,7 @@ export type Stores = Readonly<Record<LogName, Store>>;
 export const ADMIN: UserInfo = { username: "admin", groups: ["system:masters"] };
 const ALLOW_ALL: Authorizer = { authorize: () => ({ allowed: true, reason: "" }) };
 
-const TOKENS: TokenSource = {
+const TOKENS: EngineOptions["tokens"] = {
   audience: "https://kubernetes.default.svc.cluster.local",
   issue: ({ serviceAccount, expirationSeconds }) => ({
     token: `token-of-${serviceAccount.name}`,

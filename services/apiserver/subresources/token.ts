@@ -17,32 +17,8 @@ import type { EngineContext } from "../context.ts";
 import { type Asked, keyOfAsked } from "../decided.ts";
 import { Draft } from "../draft.ts";
 import { writeOptions } from "../options.ts";
-import type { BodyResponse, ResourceRequest, UserInfo } from "../request.ts";
+import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerJson } from "../respond.ts";
-
-/** What the engine needs of the token issuer (services/apiserver/auth). */
-export interface TokenSource {
-  readonly audience: string;
-  issue(grant: {
-    readonly namespace: string;
-    readonly serviceAccount: Identity;
-    readonly audiences: readonly string[];
-    readonly expirationSeconds: number;
-    readonly boundTo?: Identity & { readonly kind: "Pod" | "Secret" | "Node" };
-    readonly node?: Identity;
-  }): { readonly token: string; readonly expiresAt: number };
-  verify(
-    token: string,
-    audiences?: readonly string[],
-  ):
-    | { readonly valid: true; user: UserInfo; audiences: readonly string[] }
-    | { readonly valid: false; error: string };
-}
-
-interface Identity {
-  readonly name: string;
-  readonly uid: string;
-}
 
 const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
 const EXPIRATION_SECONDS_MIN = 600;
