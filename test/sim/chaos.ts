@@ -7,6 +7,8 @@ import type { SimulatedNetwork } from "./network.ts";
 export interface Target {
   /** The processes alive. */
   readonly alive: () => readonly SimulatedProcess[];
+  /** False for the processes of those who only use the cluster. */
+  readonly owns: (process: SimulatedProcess) => boolean;
   readonly restart: (name: string, afterMs: number) => void;
 }
 
@@ -48,6 +50,7 @@ export class Chaos {
   #strike(process: SimulatedProcess, effect: string): void {
     const { crash } = this.#faults;
     if (crash === undefined || !names(crash.actor, process.name)) return;
+    if (!this.#target.owns(process)) return;
     if (crash.between && !(crash.between as readonly string[]).includes(effect)) return;
     if (this.#random.next() >= crash.probability) return;
     this.crashes++;
@@ -127,15 +130,5 @@ export function drawFaults(random: RandomStream): Faults {
     clockSkew: maybe(0.4, () => ({ ms: [-upTo(3_000), upTo(3_000)] })),
     log: maybe(0.3, () => ({ unavailable: upTo(0.05), unknownOutcome: upTo(0.05) })),
   };
-  return parseFaults(withDefaults(drawn));
-}
-
-/** Faults that name nobody strike everybody. */
-function withDefaults(drawn: Record<string, object | undefined>): Record<string, unknown> {
-  const targeted = ["crash", "lag", "unobserved", "partition", "clog", "clockSkew"];
-  return Object.fromEntries(
-    Object.entries(drawn)
-      .filter(([, fault]) => fault !== undefined)
-      .map(([name, fault]) => [name, targeted.includes(name) ? { actor: "*", ...fault } : fault]),
-  );
+  return parseFaults(drawn);
 }
