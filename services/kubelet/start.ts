@@ -116,14 +116,7 @@ async function assemble(
     { resource: "nodes", fieldSelector: `metadata.name=${config.nodeName}` },
     { resource: "services" },
   ]);
-  const events = new EventPublisher({
-    ...dependencies,
-    client,
-    projection: feed,
-    actor: "kubelet",
-    component: "kubelet",
-    host: config.nodeName,
-  });
+  const events = new EventPublisher(dependencies, client, "kubelet");
   const paths = new KubeletPaths(config.rootDirectory, config.logDirectory);
   const hostResolver = await readFile(config.resolverFile ?? "/etc/resolv.conf", "utf8").catch(
     () => "",

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { escapeToken } from "../../../nats/subjects.ts";
 import type { StatusBody } from "../../../shared/actor/api.ts";
 import type { Bus, Subscription } from "../../../shared/actor/bus.ts";
 import type { Pod } from "../../../shared/api/generated/types.ts";
@@ -19,7 +20,6 @@ import type { KubeletContext } from "../context.ts";
 import { podContainers } from "../decide/spec.ts";
 import type { ObservedContainer } from "../decide/types.ts";
 import type { Kubelet } from "../kubelet.ts";
-import { nodeToken } from "../node/heartbeat.ts";
 import { logFile } from "../pod/paths.ts";
 import type { ContainerSession } from "../runtimes/runtime.ts";
 import { readLog } from "./log-reader.ts";
@@ -31,7 +31,7 @@ export function serveNodeStreams(
   context: KubeletContext,
   kubelet: Kubelet,
 ): Subscription {
-  const pattern = `node.${nodeToken(context.node.name)}.stream.*`;
+  const pattern = `node.${escapeToken(context.node.name)}.stream.*`;
   return serveStreams(bus, context.environment, pattern, async (open, accept) => {
     const pod = findPod(kubelet, open);
     switch (open.operation) {
