@@ -13,9 +13,11 @@ import type { KubernetesObject } from "../object.ts";
 const CLIENT_IP_SECONDS = 10_800;
 
 export function serviceDefaults(object: KubernetesObject): void {
-  const { spec, status } = object as Service;
-  if (!spec) return;
+  const service = object as Service;
+  service.spec ??= {};
+  const { spec, status } = service;
   spec.type ||= "ClusterIP";
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
   affinityDefaults(spec);
   for (const port of spec.ports ?? []) {
     port.protocol ||= "TCP";

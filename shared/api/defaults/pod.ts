@@ -19,8 +19,9 @@ const CRITICAL_PRIORITIES: Readonly<Record<string, number>> = {
 
 /** A Pod: what its spec gets, and what only a Pod gets, not the template of one. */
 export function podDefaults(object: KubernetesObject): void {
-  const { spec } = object as Pod;
-  if (!spec) return;
+  const pod = object as Pod;
+  pod.spec ??= { containers: [] };
+  const { spec } = pod;
   podSpecDefaults(spec);
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
     requestsFromLimits(container.resources);
