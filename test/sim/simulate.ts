@@ -2,6 +2,7 @@ import { controllers } from "../../services/controllers/index.ts";
 import { createClient } from "../../shared/actor/client.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
+import type { DecisionRecord } from "../../shared/log/decision.ts";
 import { SeededRuntime } from "../../shared/runtime/seeded.ts";
 import { Chaos, drawFaults } from "./chaos.ts";
 import { createLogs, SimulatedCluster } from "./cluster.ts";
@@ -11,6 +12,7 @@ import { type Faults, NO_FAULTS } from "./faults.ts";
 import { danglingObjects, INVARIANTS } from "./invariants.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Observer } from "./observer.ts";
+import { prepare, USER } from "./prepared.ts";
 import { WatchChecker } from "./watchers.ts";
 import { drawWorkload, User } from "./workload.ts";
 
@@ -112,13 +114,14 @@ class SimulationRun {
       nodes: NODES,
       logs,
       controllers: options.mistake?.controllers?.(real) ?? real,
-      decisions: { append: () => undefined },
+      decisions: { append: (record) => trace(describeDecision(record)) },
     });
     this.#cluster = new SimulatedCluster(this.#network, logs, members);
     this.#user = new User(simulator, this.#client("user"), trace);
   }
 
   async undisturbed(): Promise<string[]> {
+    await prepare(this.#cluster.logs);
     this.#cluster.startAll();
     const operations = this.#operations();
     void this.#user.run(operations);
@@ -129,6 +132,7 @@ class SimulationRun {
 
   async disturbed(faults: Faults, expected: readonly string[]) {
     const { simulator } = this;
+    await prepare(this.#cluster.logs);
     this.#network.faults = faults;
     const chaos = new Chaos(this.#network, {
       alive: () => this.#cluster.alive(),
@@ -189,7 +193,7 @@ class SimulationRun {
   #client(name: string) {
     const runtime = this.simulator.process(name);
     const bus = this.#network.connect(runtime);
-    return createClient({ runtime, bus, logger: silentLogger, identity: "admin" });
+    return createClient({ runtime, bus, logger: silentLogger, identity: USER });
   }
 
   #result(chaos: Chaos) {
@@ -211,6 +215,11 @@ class SimulationRun {
       virtualMs: simulator.nowMs,
     };
   }
+}
+
+/** Commits are told by the log. */
+function describeDecision({ actor, replica, key, outcome, message }: DecisionRecord): string {
+  return `${outcome} ${actor}@${replica} ${key}${message ? `: ${message}` : ""}`;
 }
 
 function difference(expected: readonly string[], actual: readonly string[]): string[] {
