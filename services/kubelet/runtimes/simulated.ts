@@ -272,9 +272,10 @@ export class SimulatedNodes implements Running {
           replica,
           cause: entry?.revision ?? 0,
           decidedAt: this.#projection.revision,
-          actions,
+          // One write of a key at a time: the next is decided on what this one made.
+          actions: actions.slice(0, 1),
         });
-        settled = response.outcome === "committed";
+        settled = response.outcome === "committed" && actions.length === 1;
       }
     } catch (error) {
       logger.warn({ err: error, node: name }, "the node could not be written");
