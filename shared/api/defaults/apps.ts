@@ -1,15 +1,24 @@
-import type { Deployment, PodTemplateSpec, ReplicaSet } from "../generated/types.ts";
+import type {
+  Deployment,
+  DeploymentSpec,
+  PodTemplateSpec,
+  ReplicaSet,
+  ReplicaSetSpec,
+} from "../generated/types.ts";
 import type { KubernetesObject } from "../object.ts";
 import { podSpecDefaults } from "./pod.ts";
 
-export function templateDefaults(template: PodTemplateSpec | undefined): void {
-  if (template?.spec) podSpecDefaults(template.spec);
+function templateDefaults(template: PodTemplateSpec): void {
+  template.spec ??= { containers: [] };
+  podSpecDefaults(template.spec);
 }
 
 export function deploymentDefaults(object: KubernetesObject): void {
-  const { spec } = object as Deployment;
-  if (!spec) return;
+  const deployment = object as Deployment;
+  deployment.spec ??= {} as DeploymentSpec; // what is missing, validation says
+  const { spec } = deployment;
   spec.replicas ??= 1;
+  spec.template ??= {};
   templateDefaults(spec.template);
   spec.strategy ??= {};
   const { strategy } = spec;
@@ -24,8 +33,10 @@ export function deploymentDefaults(object: KubernetesObject): void {
 }
 
 export function replicaSetDefaults(object: KubernetesObject): void {
-  const { spec } = object as ReplicaSet;
-  if (!spec) return;
+  const replicaSet = object as ReplicaSet;
+  replicaSet.spec ??= {} as ReplicaSetSpec;
+  const { spec } = replicaSet;
   spec.replicas ??= 1;
+  spec.template ??= {};
   templateDefaults(spec.template);
 }
