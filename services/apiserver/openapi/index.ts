@@ -14,8 +14,8 @@ export type { Document } from "../document.ts";
 /** The Kubernetes version that the API is of. */
 export const KUBERNETES_VERSION = "v1.35.0";
 /**
- * The media type of the protobuf form of OpenAPI v2. Clients ask for it as `...spec.v2@v1.0+protobuf`,
- * but `@` may not stand in a Content-Type.
+ * The media type of the protobuf form of OpenAPI v2. Clients ask for it as
+ * `...spec.v2@v1.0+protobuf`, but `@` may not stand in a Content-Type.
  */
 export const OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 

@@ -154,11 +154,9 @@ describe("OpenAPI", () => {
       { group: "apps", kind: "Deployment", version: "v1" },
     ]);
     const options = schemas["io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"]?.[marker];
+    const groups = [...new Set(KINDS.map(({ group }) => group))].sort();
     expect(options).toEqual(
-      expect.arrayContaining([
-        { group: "", kind: "DeleteOptions", version: "v1" },
-        { group: "apps", kind: "DeleteOptions", version: "v1" },
-      ]),
+      groups.map((group) => ({ group, kind: "DeleteOptions", version: "v1" })),
     );
   });
 

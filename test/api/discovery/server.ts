@@ -26,8 +26,8 @@ export interface Seen {
 }
 
 /**
- * As little of an API server as kubectl needs to talk to the parts under test: documents, tables and
- * patches over objects in memory, over plain HTTP.
+ * As little of an API server as kubectl needs to talk to the parts under test: documents, tables
+ * and patches over objects in memory, over plain HTTP.
  */
 export class SmallServer {
   readonly seen: Seen[] = [];
