@@ -13,7 +13,5 @@ export function decodeRequest(
 ): { object: KubernetesObject; warnings: string[] } {
   if (request.body.length === 0) throw badRequest("no body was sent, but an object is expected");
   const { body, contentType, table } = request;
-  const decoded = decodeBody(body, contentType, table, fieldValidation);
-  decoded.object.metadata ??= { name: "" };
-  return decoded;
+  return decodeBody(body, contentType, table, fieldValidation);
 }
