@@ -7,7 +7,8 @@ import {
   type Version,
 } from "../shared/store/store.ts";
 import type { Connection } from "./connect.ts";
-import { directPosition, directStamp, type Stamp, versionOf } from "./message.ts";
+import { Headers, statusOf } from "./headers.ts";
+import { directPosition, directStamp, directVersion, type Stamp } from "./message.ts";
 import { ApiError, type Requests } from "./requests.ts";
 import type { StreamInfo } from "./streams.ts";
 import { keyOfSubject, type LogName, streamOf, subjectOfKey, subjectOfPrefix } from "./subjects.ts";
@@ -48,16 +49,10 @@ export class Log {
     return (await this.info()).state.last_seq;
   }
 
-  /** The last message of the key, deleted or not. Asks the stream's leader. */
+  /** The last message of the key, deleted or not. */
   async last(key: Key): Promise<Version | undefined> {
-    return this.#stored({ last_by_subj: subjectOfKey(this.name, key) });
-  }
-
-  async #stored(request: Record<string, unknown>): Promise<Version | undefined> {
-    const message = await this.#direct(request);
-    if (!message) return undefined;
-    const position = directPosition(message);
-    return versionOf(position.subject, message.data, message.headers, position);
+    const message = await this.#direct({ last_by_subj: subjectOfKey(this.name, key) });
+    return message && directVersion(message);
   }
 
   /** Who wrote the last message of the key. */
@@ -100,16 +95,15 @@ export class Log {
           timeoutMs: READ_MS,
           last: (message) => {
             if (!isEnd(message)) return false;
-            pending = Number(message.headers?.get("Nats-Num-Pending") || 0);
+            pending = Number(new Headers(message).get("Nats-Num-Pending") ?? 0);
             return true;
           },
         },
       );
       const seen = new Set<string>();
       for (const message of messages) {
-        const position = directPosition(message);
-        seen.add(position.subject);
-        const version = versionOf(position.subject, message.data, message.headers, position);
+        seen.add(directPosition(new Headers(message)).subject);
+        const version = directVersion(message);
         if (version && version.value !== null) versions.push({ ...version, more: false });
       }
       // A large answer comes in parts; what is left is asked for again.
@@ -129,7 +123,7 @@ export class Log {
     );
     if (isNotFound(message)) return { compacted: 0, removed: 0, sequence: 0 };
     const { compacted, removed } = JSON.parse(Buffer.from(message.data).toString());
-    return { compacted, removed, sequence: directPosition(message).sequence };
+    return { compacted, removed, sequence: directPosition(new Headers(message)).sequence };
   }
 
   /** The oldest revision that can be read. */
@@ -173,22 +167,20 @@ export class Log {
 
 /** The end of an answer of several messages: an empty one with a status, 404 when none was found. */
 function isEnd(message: Msg): boolean {
-  const code = message.headers?.code ?? 0;
-  if (message.data.length > 0 || code === 0) return false;
-  if (code === 204 || code === 404) return true;
+  const status = statusOf(message);
+  if (status === 0) return false;
+  if (status === 204 || status === 404) return true;
   throw refusal(message);
 }
 
 function isNotFound(message: Msg): boolean {
-  const code = message.headers?.code ?? 0;
-  if (message.data.length > 0 || code === 0) return false;
-  if (code === 404) return true;
+  const status = statusOf(message);
+  if (status === 0) return false;
+  if (status === 404) return true;
   throw refusal(message);
 }
 
 function refusal(message: Msg): ApiError {
-  return new ApiError({
-    code: message.headers?.code ?? 500,
-    description: message.headers?.description ?? "refused",
-  });
+  const { status, description } = new Headers(message);
+  return new ApiError({ code: status, description });
 }

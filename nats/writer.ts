@@ -252,12 +252,8 @@ export class Writer {
         const headers = writeHeaders(write, plan.headers, plan.commit, {
           more: index < plan.writes.length - 1,
           expected: expect === undefined ? undefined : this.#tails.expectedSequence(key, expect),
+          batch: batch === undefined ? undefined : { id: batch, sequence, last: remaining === 0 },
         });
-        if (batch) {
-          headers.set("Nats-Batch-Id", batch);
-          headers.set("Nats-Batch-Sequence", String(sequence));
-          if (remaining === 0) headers.set("Nats-Batch-Commit", "1");
-        }
         const subject = subjectOfKey(this.#log.name, key);
         const data = write.value ?? NOTHING;
         if (remaining > 0) {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 
 export interface CommandOptions {
@@ -8,6 +9,8 @@ export interface CommandOptions {
   /** Runs inside this network namespace (a path below /run/netns); default: this process' own. */
   readonly networkNamespace?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Called with each line of standard output as it comes. */
+  readonly onLine?: (line: string) => void;
 }
 
 export interface CommandResult {
@@ -81,6 +84,9 @@ function execute(
       child.kill("SIGKILL");
     });
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    if (options.onLine !== undefined) {
+      createInterface({ input: child.stdout }).on("line", options.onLine);
+    }
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
     // A program that ends without reading its input breaks the pipe; its exit code says why.
     child.stdin.on("error", () => undefined);

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { type Command, CommandError, must } from "./command.ts";
 import type { ClusterNetwork, NodeNetwork } from "./network.ts";
+import { changeSettings, restoreSettings } from "./settings.ts";
 
 /**
  * The cables between the host and its nodes. Every function can be repeated at any time, and
@@ -29,7 +30,7 @@ export async function plugHost(command: Command, network: ClusterNetwork): Promi
   await must(command, "ip", ["route", "replace", "unreachable", network.podCidr]);
   // Packets to ClusterIPs and NodePorts of 127.0.0.1 are routed on to pods; the proxy's table keeps
   // 127.0.0.0/8 closed to everybody else.
-  await writeSettings(command, undefined, {
+  changeSettings({
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/route_localnet": "1",
     [`net/ipv4/conf/${bridge}/send_redirects`]: "0",
@@ -45,6 +46,11 @@ export async function unplugHost(command: Command, network: ClusterNetwork): Pro
     "No such process",
   );
   await removeLink(command, network.bridge);
+  const others = await command("ip", ["-j", "link", "show", "type", "bridge"]);
+  const names = (JSON.parse(others.stdout || "[]") as { ifname?: string }[]).map(
+    (one) => one.ifname,
+  );
+  if (!names.some((name) => name !== undefined && /^cox\d+$/.test(name))) restoreSettings();
 }
 
 /** Gives an isolated node its network namespace, its cable to the bridge, and the routes. */
@@ -134,17 +140,15 @@ async function tolerate(
   }
 }
 
-/** Kernel settings of a network namespace; one shell, since they can only be written from inside. */
+/** Kernel settings of a network namespace, which can only be written from inside. */
 async function writeSettings(
   command: Command,
-  namespace: string | undefined,
+  namespace: string,
   settings: Readonly<Record<string, string>>,
 ): Promise<void> {
   const lines = Object.entries(settings).map(
     ([name, value]) =>
       `[ "$(cat /proc/sys/${name})" = ${value} ] || echo ${value} > /proc/sys/${name}`,
   );
-  await must(command, "sh", ["-ec", lines.join("\n")], {
-    ...(namespace === undefined ? {} : { networkNamespace: namespace }),
-  });
+  await must(command, "sh", ["-ec", lines.join("\n")], { networkNamespace: namespace });
 }

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "../../shared/actor/dependencies.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
+import { snapshotterFor } from "./capabilities.ts";
 import { findPlugins, forgetAddresses, writeConflist } from "./cni.ts";
 import { type Command, must } from "./command.ts";
 import { endContainers, unescapeMount, unmountBelow } from "./containerd/cleanup.ts";
@@ -138,6 +139,7 @@ export async function startContainerd(
       // The kubelet is on the host: an isolated node's loopback would be out of its reach.
       streamAddress: isolated ? layout.network.address : "127.0.0.1",
       runc: programs.runc,
+      snapshotter: snapshotterFor(layout.root),
       restrictOomScore: !mayLowerOomScore(),
     }),
     socket: layout.socket,

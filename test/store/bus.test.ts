@@ -8,7 +8,7 @@ import { openStore } from "../../nats/store.ts";
 import type { BusMessage } from "../../shared/actor/bus.ts";
 import { BusError, NoResponderError, RequestTimeoutError } from "../../shared/actor/bus.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
-import { TestServer, testRuntime, USERS, value } from "./harness.ts";
+import { cacheDirectory, TestServer, testRuntime, USERS, value } from "./harness.ts";
 
 let server: TestServer;
 let apiserver: Connection;
@@ -52,6 +52,7 @@ describe("the bus", () => {
     }
     expect((counts[0] ?? 0) + (counts[1] ?? 0)).toBe(20);
     for (const subscription of subscriptions) subscription.stop();
+    await servers[0]?.flush();
   });
 
   it("says at once when nobody serves, and later when nobody answers", async () => {
@@ -61,6 +62,7 @@ describe("the bus", () => {
     await apiserver.nats.flush();
     await expect(bus.request(OWN, value(""), 20)).rejects.toBeInstanceOf(RequestTimeoutError);
     silent.stop();
+    await apiserver.nats.flush();
   });
 
   it("carries answers that are streams to an inbox", async () => {
@@ -187,7 +189,7 @@ describe("decisions", () => {
 
 describe("the server", () => {
   it("is refused when another one has the port", async () => {
-    const binary = await obtainServer(".cache", () => {});
+    const binary = await obtainServer(cacheDirectory(), () => {});
     const other = startServer({
       binary,
       directory: `${server.directory}/other`,

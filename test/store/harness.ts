@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Durability } from "../../nats/config.ts";
 import { type Connection, connect } from "../../nats/connect.ts";
@@ -17,7 +18,18 @@ import { obtainServer, type ServerProcess, startServer } from "../../nats/server
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { Version, WatchHandler, WriteHeaders } from "../../shared/store/store.ts";
 
-const CACHE = fileURLToPath(new URL("../../.cache", import.meta.url));
+/** Where programs that were fetched are kept. */
+export function cacheDirectory(): string {
+  return join(repository(dirname(fileURLToPath(import.meta.url))), ".cache");
+}
+
+/** The folder with package.json, wherever this file has been bundled to. */
+function repository(folder: string): string {
+  if (existsSync(join(folder, "package.json"))) return folder;
+  const parent = dirname(folder);
+  if (parent === folder) throw new Error("no package.json above the tests");
+  return repository(parent);
+}
 
 /** The parts of a runtime that stores and projections use, on the real clock. */
 export const testRuntime: Runtime = {
@@ -68,7 +80,7 @@ export class TestServer {
   }
 
   static async start(durability: Durability = "strict"): Promise<TestServer> {
-    const binary = await obtainServer(CACHE, (message) => console.info(message));
+    const binary = await obtainServer(cacheDirectory(), (message) => console.info(message));
     const directory = await mkdtemp(join(tmpdir(), "cox-test-nats-"));
     const server = new TestServer(binary, directory, await freePort(), durability);
     await server.startAgain();

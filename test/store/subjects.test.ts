@@ -95,6 +95,7 @@ describe("the server's configuration", () => {
     port: 4222,
     storeDirectory: "/data/jetstream",
     logFile: "/data/nats-server.log",
+    pidFile: "/data/nats-server.pid",
     users: [
       apiserverUser("a"),
       controllersUser("b", ["system:kube-scheduler"]),

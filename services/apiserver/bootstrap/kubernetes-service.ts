@@ -29,6 +29,13 @@ export const LEASE_SECONDS = 40;
 /** A lease this old is removed, milliseconds. */
 const FORGET_MS = 3_600_000;
 
+/** The address of the Service `kubernetes`: the first one of an IPv4 network, e.g. `10.96.0.1`. */
+export function firstAddress(cidr: string): string {
+  const bytes = (cidr.split("/")[0] ?? "").split(".").map(Number);
+  const last = bytes.pop() ?? 0;
+  return [...bytes, last + 1].join(".");
+}
+
 /** The key of a replica's lease. */
 export function leaseKeyOf({ address, port }: ServingAddress): string {
   return keyOf(LEASES, LEASE_NAMESPACE, `apiserver-${address}-${port}`);

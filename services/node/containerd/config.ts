@@ -14,6 +14,7 @@ export interface ContainerdOptions {
   /** Address of the streaming server for exec, attach and port-forward. */
   readonly streamAddress: string;
   readonly runc: string;
+  readonly snapshotter: "overlayfs" | "native";
   /**
    * True where this process may not make others less likely to be killed by the kernel's
    * out-of-memory killer (no CAP_SYS_RESOURCE): pause containers ask for that, and would not start.
@@ -69,7 +70,7 @@ disabled_plugins = [${UNUSED_PLUGINS.map(text).join(", ")}]
     conf_dir = ${text(options.cniConfig)}
     max_conf_num = 1
   [${cri}.containerd]
-    snapshotter = "overlayfs"
+    snapshotter = ${text(options.snapshotter)}
     default_runtime_name = "runc"
     [${cri}.containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"

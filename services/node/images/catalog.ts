@@ -18,7 +18,20 @@ const WEB_USER = 1000;
 
 /** Where the machine's static busybox is (Debian: busybox-static), or undefined. */
 export function findBusybox(): string | undefined {
-  return BUSYBOX_PLACES.find((place) => existsSync(place));
+  return BUSYBOX_PLACES.find((place) => existsSync(place) && isStatic(readFileSync(place)));
+}
+
+const INTERPRETER = 3;
+
+/** Whether a 64-bit ELF program runs without libraries: it asks for no interpreter. */
+export function isStatic(elf: Buffer): boolean {
+  if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2) return false;
+  const at = Number(elf.readBigUInt64LE(32));
+  const size = elf.readUInt16LE(54);
+  const count = elf.readUInt16LE(56);
+  return Array.from({ length: count }, (_, index) => at + index * size).every(
+    (place) => place + 4 <= elf.length && elf.readUInt32LE(place) !== INTERPRETER,
+  );
 }
 
 /** Names the recipes and what goes into them: equal names, equal images. */
