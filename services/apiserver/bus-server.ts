@@ -1,5 +1,5 @@
 import { unescapeToken } from "../../nats/subjects.ts";
-import type { PlanResponse, ResourceReply } from "../../shared/actor/api.ts";
+import type { PlanResponse, ResourceReply, StatusBody } from "../../shared/actor/api.ts";
 import type { Bus, BusMessage, Subscription } from "../../shared/actor/bus.ts";
 import type { Running } from "../../shared/actor/dependencies.ts";
 import { badRequest, requestTooLarge, statusOf } from "../../shared/api/errors.ts";
@@ -122,7 +122,7 @@ class BusServer {
     const user = userOfIdentity(identity);
     switch (verb) {
       case "plan":
-        return respond(message, encode(await this.#plan(user, message.data)));
+        return respond(message, encode(planAnswer(await this.#plan(user, message.data))));
       case "get":
         return respond(message, await this.#get(user, message.data));
       case "watch":
@@ -217,6 +217,12 @@ class BusServer {
     if (response.type === "watch") throw badRequest("use the verb watch");
     return response;
   }
+}
+
+/** That the log is out of reach says nothing about the plan: it may be sent again. */
+function planAnswer(response: PlanResponse): PlanResponse | StatusBody {
+  const refused = response.outcome === "refused" ? response.status : undefined;
+  return refused && refused.code >= 500 ? refused : response;
 }
 
 function subjectOf({ subject }: BusMessage): { identity: string; verb: string } {

@@ -1,67 +1,70 @@
 import { escapeToken } from "../../nats/subjects.ts";
 import type { Bus } from "../../shared/actor/bus.ts";
 import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
+import { serviceUnavailable } from "../../shared/api/errors.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
 import { Authenticator } from "./auth/authenticate.ts";
 import { RbacAuthorizer } from "./auth/authorize.ts";
+import type { Pki } from "./auth/pki.ts";
 import type { StaticTokens } from "./auth/token-file.ts";
-import type { TokenIssuer } from "./auth/tokens.ts";
+import { DEFAULT_ISSUER, ServiceAccountTokens } from "./auth/tokens.ts";
 import { firstAddress, type ServingAddress } from "./bootstrap/kubernetes-service.ts";
 import { startBootstrap } from "./bootstrap/start.ts";
 import { serveBus } from "./bus-server.ts";
 import { createContext, type EngineContext, type LogName, type ServiceNetwork } from "./context.ts";
 import { engineOf } from "./engine.ts";
 import type { HealthCheck } from "./http/health.ts";
-import { type HttpServer, type ServerTls, startHttpServer } from "./http/server.ts";
+import { type HttpServer, startHttpServer } from "./http/server.ts";
 import type { Authorizer, Engine } from "./request.ts";
 
-/** What tokens are issued and checked by, and what is published about that. */
-export interface Issuer extends TokenIssuer {
-  configuration(): unknown;
-  keySet(): unknown;
-}
-
-export interface ApiserverOptions extends ActorDependencies {
+export interface ApiserverOptions {
   /** The logs; only the apiserver may write them. */
   readonly stores: Readonly<Record<LogName, Store>>;
   readonly network: ServiceNetwork;
-  /** Makes the issuer of service account tokens; what they are bound to is in the cluster's log. */
-  readonly issuer: (cluster: ProjectionReader) => Issuer;
+  /** Absent: no HTTPS and no service account tokens, only the bus (simulation). */
+  readonly https?: HttpsOptions;
   /** Default: RBAC over the cluster's log. */
   readonly authorizer?: (cluster: ProjectionReader) => Authorizer;
-  /** Absent: no HTTPS, only the bus (simulation). */
-  readonly http?: HttpOptions;
   /** Where pods reach this replica; absent: it is not among the endpoints of `kubernetes`. */
   readonly serving?: ServingAddress;
 }
 
-export interface HttpOptions {
-  readonly tls: ServerTls;
+export interface HttpsOptions {
+  readonly pki: Pki;
   /** 0: any free port. */
   readonly port: number;
+  /** Default: all addresses. */
   readonly address?: string;
   readonly staticTokens?: StaticTokens;
 }
 
+export type Projections = Readonly<Record<LogName, Projection>>;
+
 export interface Apiserver extends Running {
   readonly engine: Engine;
   readonly projections: Projections;
-  readonly http: HttpServer | undefined;
+  /** Of HTTPS. */
+  readonly port: number | undefined;
 }
 
 /**
  * Starts one replica of the apiserver: reads the logs into memory, then serves the bus and HTTPS.
  * Any number of replicas run side by side.
  */
-export async function startApiserver(options: ApiserverOptions): Promise<Apiserver> {
-  const { runtime, bus, logger, replica, stores, network } = options;
-  const projections = await readLogs(options);
+export async function startApiserver(
+  dependencies: ActorDependencies,
+  options: ApiserverOptions,
+): Promise<Apiserver> {
+  const { runtime, bus, logger, replica } = dependencies;
+  const { stores, network, https } = options;
+  const projections = await readLogs(dependencies, stores);
   const { cluster } = projections;
-  const issuer = options.issuer(cluster);
   const authorizer = options.authorizer?.(cluster) ?? new RbacAuthorizer(cluster);
-  const parts = { runtime, stores, projections, authorizer, network, logger, tokens: issuer };
+  const issuer = https ? issuerOf(dependencies, https, cluster) : undefined;
+  const tokens = issuer ?? NO_TOKENS;
+  const parts = { runtime, stores, projections, authorizer, network, logger, tokens };
   const context = createContext(parts);
   const engine = engineOf(context);
   // What every cluster has comes before anything is served: without roles nobody may do anything
@@ -75,11 +78,12 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     ...(options.serving ? { serving: options.serving } : {}),
   });
   const server = serveBus({ bus, engine, context, replica });
-  const http = options.http && (await serveHttps(options, options.http, context, engine, issuer));
+  let http: HttpServer | undefined;
+  if (https && issuer) http = await serveHttps(dependencies, https, context, engine, issuer);
   return {
     engine,
     projections,
-    http,
+    port: http?.port,
     stop: async () => {
       await standing.stop();
       await http?.close();
@@ -89,9 +93,10 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
   };
 }
 
-type Projections = Readonly<Record<LogName, Projection>>;
-
-async function readLogs({ runtime, stores }: ApiserverOptions): Promise<Projections> {
+async function readLogs(
+  { runtime }: ActorDependencies,
+  stores: ApiserverOptions["stores"],
+): Promise<Projections> {
   const projections = {
     cluster: new Projection({ runtime }),
     events: new Projection({ runtime }),
@@ -102,18 +107,36 @@ async function readLogs({ runtime, stores }: ApiserverOptions): Promise<Projecti
   return projections;
 }
 
+function issuerOf(
+  { runtime }: ActorDependencies,
+  { pki }: HttpsOptions,
+  cluster: ProjectionReader,
+): ServiceAccountTokens {
+  return new ServiceAccountTokens({ runtime, keys: [pki.serviceAccountKey], cluster });
+}
+
+/** Of an apiserver without a signing key. */
+const NO_TOKENS: EngineContext["tokens"] = {
+  audience: DEFAULT_ISSUER,
+  issue: () => {
+    throw serviceUnavailable("this apiserver has no key to sign tokens with");
+  },
+  verify: () => ({ valid: false, error: "this apiserver has no key to check tokens with" }),
+};
+
 function serveHttps(
   { bus, runtime, logger }: ActorDependencies,
-  { tls, port, address, staticTokens }: HttpOptions,
+  { pki, port, address, staticTokens }: HttpsOptions,
   { authorizer, projections }: EngineContext,
   engine: Engine,
-  issuer: Issuer,
+  issuer: ServiceAccountTokens,
 ): Promise<HttpServer> {
   const authenticator = new Authenticator({
     tokens: issuer,
     authorizer,
     ...(staticTokens ? { staticTokens } : {}),
   });
+  const { certificate, key } = pki.apiserver;
   return startHttpServer({
     engine,
     authorizer,
@@ -124,7 +147,7 @@ function serveHttps(
     logger,
     checks: checksOf(bus, projections),
     identity: issuer,
-    tls,
+    tls: { certificate, key, clientAuthority: pki.ca.certificate },
     port,
     ...(address ? { address } : {}),
   });
