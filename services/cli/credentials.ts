@@ -9,6 +9,7 @@ import {
   nodeUser,
   systemUser,
 } from "../../nats/permissions.ts";
+import { SIMULATED_IDENTITY } from "../kubelet/runtimes/simulated.ts";
 import { type ClusterSettings, type Paths, writeWhole } from "./cluster.ts";
 import { controlIdentities, nodeIdentities } from "./identities.ts";
 
@@ -51,7 +52,7 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
     apiserverUser(password("apiserver")),
     controllersUser(password("controllers"), controlIdentities()),
     ...nodeUsers(settings).map((user) => {
-      if (user === "nodes") return simulatedNodes(password(user), settings);
+      if (user === "nodes") return simulatedNodes(password(user));
       const node = user.replace(/^node-/, "");
       const identities = user === "host" ? nodeIdentities() : nodeIdentities(node);
       return { ...nodeUser(node, password(user), identities), user };
@@ -59,20 +60,8 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
   ];
 }
 
-function simulatedNodes(password: string, settings: ClusterSettings): BusUser {
-  const users = settings.nodes.map(({ name }) => nodeUser(name, password, nodeIdentities(name)));
-  const all = (field: "publish" | "subscribe") => [
-    ...new Set(users.flatMap((user) => user[field])),
-  ];
-  const own = nodeUser("nodes", password);
-  return {
-    ...own,
-    user: "nodes",
-    publish: [
-      "api.>",
-      "heartbeat.>",
-      ...all("publish").filter((subject) => /^stream/.test(subject)),
-    ],
-    subscribe: [...own.subscribe, "node.>", "stream.>"],
-  };
+/** One user that beats for all nodes and may touch every node's pods. */
+function simulatedNodes(password: string): BusUser {
+  const own = nodeUser("nodes", password, [SIMULATED_IDENTITY]);
+  return { ...own, user: "nodes", publish: [...own.publish, "heartbeat.>"] };
 }

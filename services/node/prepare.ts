@@ -39,7 +39,10 @@ export interface PreparedNode {
   release(): Promise<void>;
 }
 
-/** Gives the machine what all nodes of a cluster need. Repeatable; one call before any node. */
+/**
+ * Gives the machine what all nodes of a cluster need: the bridge, the host's address on it, routes.
+ * Repeatable; `prepareNode` does it as well.
+ */
 export async function prepareHost(machine: Machine, network: ClusterNetwork): Promise<void> {
   await plugHost(machine.command, network);
 }
@@ -68,6 +71,7 @@ export async function prepareNode(machine: Machine, place: NodePlace): Promise<P
   if (plugins === undefined)
     throw new Error("the CNI plugins ptp, host-local and loopback are missing");
   if (binary === undefined || runc === undefined) throw new Error("containerd or runc is missing");
+  await prepareHost(machine, place.network);
   await plugNode(machine.command, place.network, layout.network);
   await shareMounts(machine.command, layout.kubelet);
   writeConflist({

@@ -5,7 +5,7 @@ import { must } from "../../services/node/command.ts";
 import { nodeLayout } from "../../services/node/layout.ts";
 import { prepareHost, prepareNode } from "../../services/node/prepare.ts";
 import { allProcesses, processFacts } from "../../services/node/processes.ts";
-import { startProxy } from "../../services/proxy/start.ts";
+import { type RunningProxy, startProxy } from "../../services/proxy/start.ts";
 import type { PlanRequest } from "../../shared/actor/api.ts";
 import type { Bus } from "../../shared/actor/bus.ts";
 import type { ApiClient } from "../../shared/actor/client.ts";
@@ -36,6 +36,7 @@ describeOnMachine("two nodes on one machine", PROGRAMS, () => {
   const store = new MemoryStore(runtime);
   const projection = new Projection({ runtime });
   const actors: Running[] = [];
+  const proxies: RunningProxy[] = [];
   const pods: Record<string, TestPod> = {};
   const dependencies = { runtime, bus: {} as Bus, logger, replica: "test" };
   let web = "";
@@ -116,6 +117,7 @@ describeOnMachine("two nodes on one machine", PROGRAMS, () => {
         projection,
       });
       actors.push(proxy);
+      proxies.push(proxy);
     }
     for (const { place } of nodes) {
       const dns = await startDns(dependencies, {
@@ -136,7 +138,7 @@ describeOnMachine("two nodes on one machine", PROGRAMS, () => {
     }
     const slices = (): number => projection.list("endpointslices.discovery.k8s.io").length;
     while (slices() < 3) await runtime.timers.sleep(20);
-    await runtime.timers.sleep(200);
+    await Promise.all(proxies.map((proxy) => proxy.settled()));
   });
   afterAll(async () => {
     for (const actor of actors) await actor.stop();

@@ -1,8 +1,6 @@
 /** An apiserver process. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { openStore } from "../../../nats/store.ts";
-import { escapeToken } from "../../../nats/subjects.ts";
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import { ensurePki } from "../../apiserver/auth/pki.ts";
 import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
@@ -25,18 +23,18 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");
   const network = clusterNetwork(settings.slot);
+  // Further replicas take the ports behind the first.
+  const port = settings.apiPort + numberOf(name) - 1;
   const pki = ensurePki(paths.data, [network.kubernetesAddress, network.hostAddress], runtime);
   const running = await startApiserver(dependenciesOf(context, bus), {
     stores: { cluster, events, leases },
     network: { serviceCidr: network.serviceCidr, nodePortRange: NODE_PORTS },
-    pki,
-    staticTokens: parseTokenFile(readFileSync(paths.token, "utf8")),
-    // Further replicas take the ports behind the first.
-    port: settings.apiPort + numberOf(name) - 1,
-    address: network.hostAddress,
-    kubernetesAddress: network.kubernetesAddress,
-    nodeToken: escapeToken,
-    documentation: join(paths.data, ".."),
+    serving: { address: network.hostAddress, port },
+    https: {
+      pki,
+      port,
+      staticTokens: parseTokenFile(readFileSync(paths.token, "utf8")),
+    },
   });
   return {
     stop: async () => {
