@@ -10,6 +10,8 @@ import { RbacAuthorizer } from "./auth/authorize.ts";
 import type { Pki } from "./auth/pki.ts";
 import type { StaticTokens } from "./auth/token-file.ts";
 import { DEFAULT_ISSUER, ServiceAccountTokens } from "./auth/tokens.ts";
+import { firstAddress, type ServingAddress } from "./bootstrap/kubernetes-service.ts";
+import { startBootstrap } from "./bootstrap/start.ts";
 import { serveBus } from "./bus-server.ts";
 import { createContext, type EngineContext, type LogName, type ServiceNetwork } from "./context.ts";
 import { engineOf } from "./engine.ts";
@@ -25,8 +27,8 @@ export interface ApiserverOptions {
   readonly https?: HttpsOptions;
   /** Default: RBAC over the cluster's log. */
   readonly authorizer?: (cluster: ProjectionReader) => Authorizer;
-  /** Writes what every cluster has, before anything is served. */
-  readonly bootstrap?: (engine: Engine, projections: Projections) => Promise<void>;
+  /** Where pods reach this replica; absent: it is not among the endpoints of `kubernetes`. */
+  readonly serving?: ServingAddress;
 }
 
 export interface HttpsOptions {
@@ -65,7 +67,16 @@ export async function startApiserver(
   const parts = { runtime, stores, projections, authorizer, network, logger, tokens };
   const context = createContext(parts);
   const engine = engineOf(context);
-  await options.bootstrap?.(engine, projections);
+  // What every cluster has comes before anything is served: without roles nobody may do anything
+  const standing = await startBootstrap({
+    engine,
+    projections,
+    runtime,
+    logger,
+    replica,
+    serviceAddress: firstAddress(network.serviceCidr),
+    ...(options.serving ? { serving: options.serving } : {}),
+  });
   const server = serveBus({ bus, engine, context, replica });
   let http: HttpServer | undefined;
   if (https && issuer) http = await serveHttps(dependencies, https, context, engine, issuer);
@@ -74,6 +85,7 @@ export async function startApiserver(
     projections,
     port: http?.port,
     stop: async () => {
+      await standing.stop();
       await http?.close();
       await server.stop();
       for (const projection of Object.values(projections)) projection.stop();

@@ -3,7 +3,7 @@ import { decodeBody, decodeObject, type FieldValidation } from "../../shared/api
 import { StatusError } from "../../shared/api/errors.ts";
 import { KINDS } from "../../shared/api/kinds.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
-import { casesOf } from "./cases.ts";
+import { tableOf } from "./cases.ts";
 
 interface Case {
   readonly name: string;
@@ -17,7 +17,7 @@ interface Case {
   readonly errorMatches?: string;
 }
 
-function tableOf(kind: string): KindTable {
+function kindNamed(kind: string): KindTable {
   const table = KINDS.find((candidate) => candidate.kind === kind);
   if (!table) throw new Error(`no kind ${kind}`);
   return table;
@@ -34,10 +34,10 @@ function statusOf(run: () => unknown): StatusError {
 }
 
 describe("bodies", () => {
-  test.each(casesOf<Case>("decode.yaml"))("$name", (given) => {
+  test.each(tableOf<readonly Case[]>("decode.yaml"))("$name", (given) => {
     const { warnings = [], contentType = "application/json" } = given;
     const body = given.repeat ? given.repeat.text.repeat(given.repeat.times) : (given.body ?? "");
-    const table = tableOf(given.kind ?? "Pod");
+    const table = kindNamed(given.kind ?? "Pod");
     const decode = (mode: FieldValidation) =>
       decodeBody(Buffer.from(body), contentType, table, mode);
     if (given.errorMatches) {
@@ -61,7 +61,12 @@ describe("bodies", () => {
 
   test("other content types are refused", () => {
     const { body } = statusOf(() =>
-      decodeBody(Buffer.from("{}"), "application/vnd.kubernetes.protobuf", tableOf("Pod"), "Warn"),
+      decodeBody(
+        Buffer.from("{}"),
+        "application/vnd.kubernetes.protobuf",
+        kindNamed("Pod"),
+        "Warn",
+      ),
     );
     expect(body).toMatchObject({
       code: 415,
@@ -74,7 +79,7 @@ describe("bodies", () => {
 
   test("objects from elsewhere are checked alike", () => {
     const object = { metadata: { name: "a" }, spec: { foo: 1, hostname: "h" } };
-    expect(decodeObject(object, tableOf("Pod"), "Warn")).toEqual({
+    expect(decodeObject(object, kindNamed("Pod"), "Warn")).toEqual({
       object: { kind: "Pod", apiVersion: "v1", metadata: { name: "a" }, spec: { hostname: "h" } },
       warnings: ['unknown field "spec.foo"'],
     });
@@ -83,7 +88,7 @@ describe("bodies", () => {
   test("large base64 is no trouble", () => {
     const data = Buffer.alloc(3_000_000, 7).toString("base64");
     const body = Buffer.from(JSON.stringify({ metadata: { name: "a" }, data: { a: data } }));
-    const { object } = decodeBody(body, "application/json", tableOf("Secret"), "Strict");
+    const { object } = decodeBody(body, "application/json", kindNamed("Secret"), "Strict");
     expect(object["data"].a).toHaveLength(data.length);
   });
 });

@@ -72,7 +72,7 @@ interface Rules {
   readonly update?: Update;
   /** By subresource; those that are not here only have their metadata checked. */
   readonly subresources?: Readonly<Record<string, Update>>;
-  /** Core events have no rules for their metadata, and reviews none at all. */
+  /** Reviews and the bodies of subresources say nothing of importance there. */
   readonly metadata?: false;
 }
 
@@ -109,7 +109,7 @@ const RULES: Readonly<Record<string, Rules>> = {
     subresources: { status: validateNodeUpdate },
   },
   Endpoints: { create: validateEndpoints },
-  Event: { create: validateCoreEvent, metadata: false },
+  Event: { name: PATH_SEGMENT_NAME, create: validateCoreEvent },
   "Event.events.k8s.io": { create: validateEvent, update: validateEventUpdate },
   "Lease.coordination.k8s.io": { create: validateLease },
   "EndpointSlice.discovery.k8s.io": {
