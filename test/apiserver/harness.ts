@@ -97,7 +97,17 @@ export async function startReplica(
     events: await projectionOf(stores.events),
     leases: await projectionOf(stores.leases),
   };
-  const engine = createEngine({
+  const engine = createEngine(engineOptions(runtime, stores, projections, authorizer));
+  return { engine, projections };
+}
+
+export function engineOptions(
+  runtime: Runtime,
+  stores: Stores,
+  projections: Replica["projections"],
+  authorizer: Authorizer,
+): EngineOptions {
+  return {
     runtime,
     stores,
     projections,
@@ -105,8 +115,7 @@ export async function startReplica(
     network: { serviceCidr: "10.96.0.0/16", nodePortRange: [30000, 32767] },
     tokens: TOKENS,
     logger: silentLogger,
-  });
-  return { engine, projections };
+  };
 }
 
 export function requestOf(call: Call): ResourceRequest {

@@ -232,9 +232,6 @@ export class NodeLab {
   }
 
   async #prepareNamespace(): Promise<void> {
-    for (const name of [NAMESPACE, "kube-node-lease"]) {
-      await this.call({ verb: "create", resource: "namespaces", body: { metadata: { name } } });
-    }
     await this.create("serviceaccounts", { metadata: { name: "default" } });
     await this.create("configmaps", {
       metadata: { name: "kube-root-ca.crt" },
