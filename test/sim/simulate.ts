@@ -7,7 +7,7 @@ import { SeededRuntime } from "../../shared/runtime/seeded.ts";
 import { Chaos, drawFaults } from "./chaos.ts";
 import { createLogs, SimulatedCluster } from "./cluster.ts";
 import { type ControlPlane, membersOf } from "./control-plane.ts";
-import { endState } from "./end-state.ts";
+import { endState, unhealthyLines } from "./end-state.ts";
 import { type Faults, NO_FAULTS } from "./faults.ts";
 import { danglingObjects, INVARIANTS } from "./invariants.ts";
 import { SimulatedNetwork } from "./network.ts";
@@ -68,6 +68,10 @@ const POLL_MS = 1_000;
  */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
   const expected = await runUndisturbed(options);
+  const unhealthy = unhealthyLines(expected);
+  if (unhealthy.length > 0) {
+    throw new Error(`seed ${options.seed}: undisturbed, and yet:\n${unhealthy.join("\n")}`);
+  }
   const run = new SimulationRun(options, REPLICAS);
   const faults = options.faults ?? drawFaults(run.simulator.random.stream("faults"));
   const result = await run.disturbed(faults, expected);
