@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const ROOT = "/sys/fs/cgroup";
@@ -14,6 +14,27 @@ export function removeCgroup(name: string): void {
     removeTree(join(hierarchy, name));
     const parent = join(hierarchy, dirname(name));
     if (dirname(name) !== "/" && existsSync(parent)) remove(parent);
+  }
+}
+
+/** Processes in a control group or below it, in any hierarchy. */
+export function processesIn(name: string): Set<number> {
+  const found = new Set<number>();
+  const hierarchies = existsSync(ROOT) ? ["", ...readdirSync(ROOT)] : [];
+  for (const hierarchy of hierarchies) collect(join(ROOT, hierarchy, name), found);
+  return found;
+}
+
+function collect(folder: string, found: Set<number>): void {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) collect(path, found);
+    else if (entry.name === "cgroup.procs") {
+      for (const line of readFileSync(path, "utf8").split("\n")) {
+        if (Number(line) > 1) found.add(Number(line));
+      }
+    }
   }
 }
 

@@ -50,13 +50,12 @@ export async function prepareHost(machine: Machine, network: ClusterNetwork): Pr
   await plugHost(machine.command, network);
 }
 
-/** Takes the cluster's bridge and routes away. After the last `removeNode`. */
+/** Takes the cluster's bridge, routes and packet filter away. After the last `removeNode`. */
 export async function removeHost(
   machine: Machine,
   network: ClusterNetwork,
   dataDirectory: string,
 ): Promise<void> {
-  await machine.command("nft", ["delete", "table", "inet", network.table]);
   await unplugHost(machine.command, network);
   rmSync(runDirectory(dataDirectory), { recursive: true, force: true });
 }
