@@ -5,10 +5,11 @@ import type { KindTable } from "../../shared/api/schema.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
+import type { TokenIssuer } from "./auth/tokens.ts";
 import { Freshness } from "./freshness.ts";
 import { KeyLocks } from "./locks.ts";
 import type { Authorizer } from "./request.ts";
-import type { ServiceAccountTokens } from "./subresources/token.ts";
+import { Traces } from "./traces.ts";
 import { WatchHub } from "./watch/hub.ts";
 
 /** The logs of DESIGN D7 that hold Kubernetes objects. */
@@ -28,7 +29,7 @@ export interface EngineOptions {
   readonly projections: Readonly<Record<LogName, ProjectionReader>>;
   readonly authorizer: Authorizer;
   readonly network: ServiceNetwork;
-  readonly tokens: ServiceAccountTokens;
+  readonly tokens: Pick<TokenIssuer, "audience" | "issue" | "verify">;
   readonly logger: Logger;
 }
 
@@ -45,6 +46,7 @@ export interface Log {
 export interface EngineContext extends EngineOptions {
   readonly logs: Readonly<Record<LogName, Log>>;
   readonly locks: KeyLocks;
+  readonly traces: Traces;
 }
 
 export function createContext(options: EngineOptions): EngineContext {
@@ -56,7 +58,9 @@ export function createContext(options: EngineOptions): EngineContext {
     return { name, store, projection, freshness, watches };
   };
   const logs = { cluster: logOf("cluster"), events: logOf("events"), leases: logOf("leases") };
-  return { ...options, logs, locks: new KeyLocks() };
+  const traces = new Traces();
+  for (const { name, projection } of Object.values(logs)) traces.follow(name, projection);
+  return { ...options, logs, locks: new KeyLocks(), traces };
 }
 
 /** The log of a kind. Kinds that are not stored have none of their own; they look at `cluster`. */

@@ -10,7 +10,7 @@ interface Staged {
   readonly base: Entry | undefined;
   readonly log: Log;
   /** null: deleted. */
-  object: KubernetesObject | null;
+  readonly object: KubernetesObject | null;
 }
 
 /**
@@ -23,6 +23,8 @@ export class Draft {
   /** Wall clock of the decision. */
   readonly now: number;
   readonly #staged = new Map<Key, Staged>();
+  /** What each key was staged as when the mark was set, for those staged since. */
+  readonly #before = new Map<Key, Staged | undefined>();
 
   constructor(context: EngineContext, now: number) {
     this.context = context;
@@ -46,11 +48,6 @@ export class Draft {
     return this.#staged.has(key);
   }
 
-  /** Keys and objects that this decision has written so far; null: deleted. */
-  *staged(): Iterable<[Key, KubernetesObject | null]> {
-    for (const [key, staged] of this.#staged) yield [key, staged.object];
-  }
-
   put(key: Key, object: KubernetesObject): void {
     this.#stage(key, object);
   }
@@ -59,17 +56,23 @@ export class Draft {
     this.#stage(key, null);
   }
 
-  /** Puts everything back to an earlier state: what an action staged that admission refused. */
-  rollback(to: ReadonlyMap<Key, KubernetesObject | null>): void {
-    for (const [key, staged] of this.#staged) {
-      const object = to.get(key);
-      if (object === undefined) this.#staged.delete(key);
-      else staged.object = object;
-    }
+  /** What follows may be taken back by `rollback`; what came before no longer. */
+  mark(): void {
+    this.#before.clear();
   }
 
-  snapshot(): ReadonlyMap<Key, KubernetesObject | null> {
-    return new Map(this.staged());
+  /** Takes back everything since the mark: what an action staged that admission refused. */
+  rollback(): void {
+    for (const [key, staged] of this.#before) {
+      if (staged === undefined) this.#staged.delete(key);
+      else this.#staged.set(key, staged);
+    }
+    this.#before.clear();
+  }
+
+  /** How many writes the commit would have, at most. */
+  get size(): number {
+    return this.#staged.size;
   }
 
   /** The writes, in the order in which their keys were last written. */
@@ -96,16 +99,13 @@ export class Draft {
   }
 
   #stage(key: Key, object: KubernetesObject | null): void {
-    const staged = this.#staged.get(key);
-    if (staged) {
-      staged.object = object;
-      // Later writes come later in the commit: the owner's claim is the last (DESIGN D5).
-      this.#staged.delete(key);
-      this.#staged.set(key, staged);
-      return;
-    }
-    const log = this.#log(key);
-    this.#staged.set(key, { base: log.projection.get(key), log, object });
+    const before = this.#staged.get(key);
+    if (!this.#before.has(key)) this.#before.set(key, before);
+    const log = before?.log ?? this.#log(key);
+    const base = before ? before.base : log.projection.get(key);
+    // Later writes come later in the commit: the owner's claim is the last (DESIGN D5).
+    this.#staged.delete(key);
+    this.#staged.set(key, { base, log, object });
   }
 
   #log(key: Key): Log {

@@ -39,13 +39,3 @@ function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === "") return true;
   return typeof value === "object" && Object.keys(value).length === 0;
 }
-
-/** RFC 3339 in whole seconds, as Kubernetes' Time is written. */
-export function timestamp(ms: number): string {
-  return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
-}
-
-/** RFC 3339 with microseconds, as Kubernetes' MicroTime is written. */
-export function microTimestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`;
-}

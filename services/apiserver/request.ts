@@ -1,4 +1,5 @@
 import type { ActionResult, StatusBody } from "../../shared/actor/api.ts";
+import type { RoleRef } from "../../shared/api/generated/types.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { KindTable, SubresourceTable } from "../../shared/api/schema.ts";
 import type { Revision } from "../../shared/store/store.ts";
@@ -106,10 +107,25 @@ export type EnginePlanResult =
   | { readonly outcome: "committed"; revision: Revision; results: readonly ActionResult[] }
   | { readonly outcome: "refused"; status: StatusBody; revision: Revision };
 
-/** Decides who may do what; RBAC is the implementation (services/apiserver/authorize.ts). */
+/** Decides who may do what; RBAC is the implementation (services/apiserver/auth/authorize.ts). */
 export interface Authorizer {
   authorize(attributes: AuthorizationAttributes): { allowed: boolean; reason: string };
+  /** The rules that count for a user in a namespace: the status of a SelfSubjectRulesReview. */
+  rulesFor?(user: UserInfo, namespace: string): object;
+  /** Why the user may not write a role with these rules; undefined: he may. */
+  roleEscalation?(
+    user: UserInfo,
+    role: KubernetesObject,
+    old: KubernetesObject | undefined,
+  ): Escalation | undefined;
+  /** Why the user may not bind the role; undefined: he may. */
+  bindingEscalation?(user: UserInfo, roleRef: RoleRef, namespace: string): Escalation | undefined;
 }
+
+/** Nobody gives away permissions that he does not hold. */
+export type Escalation =
+  | { readonly reason: "Forbidden"; message: string }
+  | { readonly reason: "NotFound"; resource: "roles" | "clusterroles"; name: string };
 
 export interface AuthorizationAttributes {
   readonly user: UserInfo;
@@ -118,7 +134,10 @@ export interface AuthorizationAttributes {
   readonly resource: string;
   readonly subresource: string;
   readonly namespace: string;
+  /** For list and watch: the name that the field selector `metadata.name` asks for, else "". */
   readonly name: string;
+  /** As given with list and watch; absent when the asker does not tell it. */
+  readonly fieldSelector?: string;
   /** For requests that are not for resources: the path, e.g. `/metrics`. */
   readonly path?: string;
 }

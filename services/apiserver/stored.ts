@@ -32,8 +32,3 @@ function renamed(object: KubernetesObject, names: ReadonlyMap<string, string>): 
   const entries = Object.entries(object).map(([name, value]) => [names.get(name) ?? name, value]);
   return Object.fromEntries(entries) as KubernetesObject;
 }
-
-/** apiVersion of the kind, as objects carry it. */
-export function apiVersionOf(table: Pick<KindTable, "group" | "version">): string {
-  return table.group ? `${table.group}/${table.version}` : table.version;
-}

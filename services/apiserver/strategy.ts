@@ -1,6 +1,6 @@
 import type { GroupResource } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
-import { compareQuantities } from "../../shared/api/quantity.ts";
+import { compareQuantities, parseQuantity } from "../../shared/api/quantity.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
 import { storedResource } from "./context.ts";
 
@@ -117,9 +117,9 @@ export function qosClassOf(pod: KubernetesObject): string {
 }
 
 function isZero(quantity: unknown): boolean {
-  return compareQuantities(String(quantity), "0") === 0;
+  return parseQuantity(String(quantity)).nanos === 0n;
 }
 
 function sameQuantity(left: unknown, right: unknown): boolean {
-  return compareQuantities(String(left), String(right)) === 0;
+  return compareQuantities(parseQuantity(String(left)), parseQuantity(String(right))) === 0;
 }

@@ -17,12 +17,16 @@ export interface Controller {
   /** Keys of this resource (`*`: of every resource) are reconciled whenever they change. */
   readonly primary: GroupResource | "*";
   /**
-   * Other resources (`*`: all) that wake it: which primary keys to reconcile when such an object changes.
+   * Other resources (`*`: all) that wake it: which primary keys to reconcile when such an object
+   * changes.
    * `old` is the version before (undefined: created), `object` the one after (undefined: deleted).
    */
   readonly wakes?: Readonly<Record<GroupResource, WakeRule>>;
   readonly reconcile: (key: Key, at: Snapshot) => Plan;
 }
+
+/** Stands for every resource, as `primary` and in `wakes`. */
+export const EVERY_RESOURCE: GroupResource = "*";
 
 export type WakeRule = (
   object: KubernetesObject | undefined,

@@ -1,27 +1,27 @@
-import type { GroupResource } from "../api/key.ts";
 import { DECISION_FORMAT, type DecisionRecord } from "../log/decision.ts";
 import type { Key, Revision } from "../store/store.ts";
-import type { Change, ProjectionReader } from "../store/view.ts";
+import type { ProjectionReader } from "../store/view.ts";
 import type { PlanResponse } from "./api.ts";
+import type { Subscription } from "./bus.ts";
 import type { ApiClient } from "./client.ts";
-import type { Controller, Snapshot, WakeRule } from "./controller.ts";
+import type { Controller, Snapshot } from "./controller.ts";
 import type { ActorDependencies, Running } from "./dependencies.ts";
 import { EventPublisher } from "./events.ts";
 import type { Membership } from "./membership.ts";
 import type { Effect, Plan } from "./plan.ts";
 import { KeyQueue, type QueueItem } from "./queue.ts";
 import { snapshotOf } from "./snapshot.ts";
+import { Waker } from "./wake.ts";
 
 export interface RunOptions {
   readonly dependencies: ActorDependencies;
   readonly projection: ProjectionReader;
   readonly client: ApiClient;
+  /** May be shared by all controllers of a process; whoever joined it also leaves it. */
   readonly membership: Membership;
   readonly decisions: DecisionSink;
   /** What carries out effects, by the effect's kind. */
   readonly drivers?: Readonly<Record<string, EffectDriver>>;
-  /** `source.component` of Kubernetes Events; default `<name>-controller`. */
-  readonly component?: string;
   /** Plans under way at once; one per key. */
   readonly plansMax?: number;
 }
@@ -70,8 +70,6 @@ const PLANS_MAX = 32;
 /** Passes and time in one turn of the event loop; then others (beats, answers) get theirs. */
 const PASSES_PER_TURN_MAX = 200;
 const TURN_MS_MAX = 8;
-/** Objects looked at in one turn when everything is to be looked at. */
-const OBJECTS_PER_TURN_MAX = 2_000;
 /** How long to wait for the own last commit to appear before asking again. */
 const FENCE_MS = 10_000;
 const READY_POLL_MS = 10;
@@ -96,10 +94,11 @@ class ControllerLoop implements RunningController {
   readonly #controller: Controller;
   readonly #options: RunOptions;
   readonly #queue: KeyQueue;
+  readonly #waker: Waker;
   readonly #events: EventPublisher;
   /** Per key: the snapshot must have reached this revision before the next pass. */
   readonly #fences = new Map<Key, Revision>();
-  readonly #unsubscribes: (() => void)[] = [];
+  #memberChanges: Subscription | undefined;
   #inFlight = 0;
   #pumpDue = false;
   #stopped = false;
@@ -110,12 +109,12 @@ class ControllerLoop implements RunningController {
     this.#options = options;
     const { dependencies, client, projection } = options;
     this.#queue = new KeyQueue(dependencies.runtime, () => this.#pumpSoon());
-    this.#events = new EventPublisher({
-      ...dependencies,
-      client,
+    this.#events = new EventPublisher(dependencies, client, controller.name);
+    this.#waker = new Waker({
+      dependencies,
       projection,
-      actor: controller.name,
-      component: options.component ?? `${controller.name}-controller`,
+      controller,
+      ask: (key, cause) => this.#ask(key, cause),
     });
     this.#begin();
   }
@@ -134,8 +133,8 @@ class ControllerLoop implements RunningController {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#options.membership.leave();
-    for (const unsubscribe of this.#unsubscribes) unsubscribe();
+    this.#waker.stop();
+    this.#memberChanges?.stop();
     this.#queue.close();
     if (this.#inFlight === 0) return;
     await new Promise<void>((resolve) => {
@@ -150,64 +149,20 @@ class ControllerLoop implements RunningController {
       dependencies.runtime.timers.after(READY_POLL_MS, () => this.#begin());
       return;
     }
-    for (const resource of this.#resources()) {
-      this.#unsubscribes.push(
-        projection.subscribe(resource, (change) => this.#changed(resource, change)),
-      );
-    }
-    const change = membership.onChange((owned) => this.#lookAtAll(owned));
-    this.#unsubscribes.push(() => change.stop());
-    this.#lookAtAll(() => false);
+    this.#waker.start();
+    this.#memberChanges = membership.onChange((owned) => this.#takeOver(owned));
+    this.#takeOver(() => false);
   }
 
-  #resources(): ReadonlySet<GroupResource> {
-    return new Set([this.#controller.primary, ...Object.keys(this.#controller.wakes ?? {})]);
-  }
-
-  #changed(resource: GroupResource, change: Change): void {
-    if (resource === this.#controller.primary) this.#ask(change.entry.key, change.revision);
-    const rule = this.#controller.wakes?.[resource];
-    if (rule === undefined) return;
-    const object = change.type === "DELETED" ? undefined : change.entry.object;
-    const old = change.old?.object ?? (object === undefined ? change.entry.object : undefined);
-    for (const key of this.#keysOf(rule, object, old)) this.#ask(key, change.revision);
-  }
-
-  #keysOf(rule: WakeRule, ...[object, old]: WakeObjects): readonly Key[] {
-    try {
-      return rule(object, old, this.#snapshot());
-    } catch (error) {
-      // Whom the change concerns is unknown now; a lost wake-up would be worse than many passes.
-      const key = (object ?? old)?.metadata.name;
-      this.#log("error", { err: error, key }, "wake rule failed; every key is looked at");
-      const { primary } = this.#controller;
-      return this.#options.projection.list(primary).map((entry) => entry.key);
-    }
+  /** Asks for every key that is this replica's now and was not before. */
+  #takeOver(owned: (key: Key) => boolean): void {
+    this.#waker.lookAtAll((key) => {
+      if (!owned(key)) this.#ask(key, 0);
+    });
   }
 
   #ask(key: Key, cause: Revision): void {
     if (!this.#stopped && this.#options.membership.owns(key)) this.#queue.add(key, cause);
-  }
-
-  /** Asks for every key that is this replica's and was not before, a part of them per turn. */
-  #lookAtAll(owned: (key: Key) => boolean): void {
-    const { projection, dependencies } = this.#options;
-    const { primary, wakes } = this.#controller;
-    const ask = (key: Key): void => {
-      if (!owned(key)) this.#ask(key, 0);
-    };
-    const entries = [...this.#resources()].flatMap((resource) => projection.list(resource));
-    const turn = (start: number): void => {
-      if (this.#stopped) return;
-      for (const entry of entries.slice(start, start + OBJECTS_PER_TURN_MAX)) {
-        if (entry.resource === primary) ask(entry.key);
-        const rule = wakes?.[entry.resource];
-        if (rule) this.#keysOf(rule, entry.object, undefined).forEach(ask);
-      }
-      const next = start + OBJECTS_PER_TURN_MAX;
-      if (next < entries.length) dependencies.runtime.timers.after(0, () => turn(next));
-    };
-    turn(0);
   }
 
   #pumpSoon(): void {
@@ -397,8 +352,6 @@ class ControllerLoop implements RunningController {
     this.#options.dependencies.logger[level]({ actor: this.#controller.name, ...fields }, message);
   }
 }
-
-type WakeObjects = [object: Parameters<WakeRule>[0], old: Parameters<WakeRule>[1]];
 
 /** A pass that has something to carry out, and what it decided. */
 interface Decision extends QueueItem {

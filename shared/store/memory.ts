@@ -184,6 +184,10 @@ class Watcher implements Watch {
     }
     for (const version of matching.toReversed())
       this.#enqueue(() => this.#handler.version(version));
+    const last = versions.at(-1);
+    if (last && matching.length === 0) {
+      this.#enqueue(() => this.#handler.progress?.(last.revision));
+    }
   }
 
   caughtUp(revision: Revision): void {

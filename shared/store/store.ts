@@ -69,6 +69,8 @@ export interface WatchHandler {
   version(version: Version): void;
   /** All that was in the log when the watch began has been delivered, up to this revision. */
   caughtUp?(revision: Revision): void;
+  /** The log has reached this revision, and nothing new up to it has the prefix. */
+  progress?(revision: Revision): void;
   /** The watch ended by itself; `CompactedError` when it fell behind a compaction. */
   failed(error: Error): void;
 }

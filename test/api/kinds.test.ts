@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { groupResourceOf, KINDS, kindByResource, kindOf } from "../../shared/api/kinds.ts";
-import { definitionNames, kindSchema, schemaOf } from "../../shared/api/schemas.ts";
 import type { Schema } from "../../shared/api/schema.ts";
+import { definitionNames, kindSchema, schemaOf } from "../../shared/api/schemas.ts";
 
 describe("kinds", () => {
   test("every kind has a schema with apiVersion, kind and metadata", () => {

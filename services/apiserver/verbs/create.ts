@@ -8,6 +8,7 @@ import {
 } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
 import { trackUpdate } from "../../../shared/api/patch/apply.ts";
+import { formatTime } from "../../../shared/api/time.ts";
 import { validateCreate } from "../../../shared/api/validation/index.ts";
 import type { Key } from "../../../shared/store/store.ts";
 import { admit } from "../admission/index.ts";
@@ -16,12 +17,14 @@ import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
 import { decodeRequest } from "../decode-request.ts";
 import type { Draft } from "../draft.ts";
-import { cloneJson, timestamp } from "../json.ts";
+import { checkEscalation } from "../escalation.ts";
+import { SUFFIX_ALPHABET } from "../hash.ts";
+import { cloneJson } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
-import { hasStatus, strategyOf } from "../strategy.ts";
 import { toStored } from "../stored.ts";
+import { hasStatus, strategyOf } from "../strategy.ts";
 import { runWrite } from "./run-write.ts";
 
 /** POST on a collection. */
@@ -49,9 +52,14 @@ const NAMES_MAX = 8;
 
 /**
  * Decides a creation: name, metadata, admission, allocations, validation. `given` is decoded and
- * defaulted and stays as it is.
+ * defaulted and stays as it is. `managed`: its managed fields are up to date (server-side apply).
  */
-export function decideCreate(draft: Draft, asked: Asked, given: KubernetesObject): Decided {
+export function decideCreate(
+  draft: Draft,
+  asked: Asked,
+  given: KubernetesObject,
+  managed = false,
+): Decided {
   const { table } = asked;
   const object = cloneJson(given);
   settleNamespace(asked, object);
@@ -60,18 +68,19 @@ export function decideCreate(draft: Draft, asked: Asked, given: KubernetesObject
   const generated = !metadata.name && metadata.generateName !== undefined;
   if (generated && metadata.generateName) metadata.name = freeName(draft, asked, object);
   fillMetadata(draft, object);
+  // What admission and allocation add belongs to nobody, as upstream.
+  if (!managed) {
+    const tracking = { manager: asked.manager, now: draft.now };
+    metadata.managedFields = trackUpdate(undefined, object, table, tracking);
+  }
   admit(draft, { operation: "CREATE", asked, object, old: undefined });
   prepare(asked, object);
   const problems = allocateForCreate(draft, asked, object);
   const errors = [...validateCreate(table, object), ...problems];
   if (errors.length) throw invalid(table, metadata.name ?? "", errors);
+  checkEscalation(draft, asked, object, undefined);
   const key = keyOfAsked(asked, metadata.name);
   refuseExisting(draft, asked, key, metadata.name);
-  metadata.managedFields = trackUpdate(undefined, object, table, {
-    manager: asked.manager,
-    subresource: "",
-    now: draft.now,
-  });
   draft.put(key, toStored(table, object));
   return { key, object, code: 201 };
 }
@@ -88,7 +97,7 @@ function refuseExisting(draft: Draft, asked: Asked, key: Key, name: string): voi
 function fillMetadata(draft: Draft, object: KubernetesObject): void {
   const { metadata } = object;
   metadata.uid = draft.context.runtime.ids.uuid();
-  metadata.creationTimestamp = timestamp(draft.now);
+  metadata.creationTimestamp = formatTime(draft.now);
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.resourceVersion;
@@ -113,8 +122,6 @@ function prepareNamespace(object: KubernetesObject): void {
   object.spec = { ...object.spec, finalizers };
 }
 
-/** Without vowels and look-alikes, so that names are no words. */
-const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX_LENGTH = 5;
 const BASE_LENGTH_MAX = 63 - SUFFIX_LENGTH;
 
@@ -125,7 +132,7 @@ function freeName(draft: Draft, asked: Asked, object: KubernetesObject): string 
   for (let attempt = 0; attempt < NAMES_MAX; attempt++) {
     name = base;
     for (let index = 0; index < SUFFIX_LENGTH; index++) {
-      name += ALPHABET[random.integer(ALPHABET.length)];
+      name += SUFFIX_ALPHABET[random.integer(SUFFIX_ALPHABET.length)];
     }
     if (draft.read(keyOfAsked(asked, name)) === undefined) return name;
   }

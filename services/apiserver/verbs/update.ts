@@ -15,12 +15,13 @@ import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
 import { decodeRequest } from "../decode-request.ts";
 import type { Draft } from "../draft.ts";
+import { checkEscalation } from "../escalation.ts";
 import { cloneJson, equalJson, equalOrEmpty } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
-import { hasStatus, type Strategy, strategyOf } from "../strategy.ts";
 import { fromStored, toStored } from "../stored.ts";
+import { hasStatus, type Strategy, strategyOf } from "../strategy.ts";
 import { decideCreate } from "./create.ts";
 import { runWrite } from "./run-write.ts";
 
@@ -37,7 +38,7 @@ export async function update(
   const written = await runWrite(context, request, options, {
     keys: [keyOfAsked(options.asked)],
     decide: (draft) =>
-      decideUpdate(draft, options.asked, { create: object, next: () => cloneJson(object) }),
+      decideUpdate(draft, options.asked, { create: () => object, next: () => cloneJson(object) }),
   });
   return answerWrite(context, request, written, warnings);
 }
@@ -47,7 +48,7 @@ export interface Change {
   /** The new object, made from the present one (frozen); called once per decision. */
   next(old: KubernetesObject): KubernetesObject;
   /** What to create when there is none, where the kind or the operation allows it. */
-  readonly create?: KubernetesObject;
+  readonly create?: () => KubernetesObject;
   /** Create it even if the kind does not allow creation by update (server-side apply). */
   readonly forceCreate?: boolean;
   /** resourceVersion that must be the present one; overrides the new object's own. */
@@ -67,23 +68,24 @@ export function decideUpdate(draft: Draft, asked: Asked, change: Change): Decide
   if (stored === undefined) {
     const creates = change.forceCreate || (strategy.createOnUpdate && !subresource);
     if (!creates || !change.create) throw notFound(table, asked.name);
-    return decideCreate(draft, asked, change.create);
+    return decideCreate(draft, asked, change.create(), change.managed);
   }
   const old = fromStored(table, stored);
   const next = change.next(old);
   checkVersion(draft, asked, strategy, next, old, change.expect);
-  keepSystemFields(next.metadata, old.metadata);
+  keepSystemFields(next.metadata, old.metadata, draft.version(key) || "0");
   keepOtherPart(asked, strategy, next, old);
-  admit(draft, { operation: "UPDATE", asked, object: next, old });
-  const problems = allocateForUpdate(draft, asked, next, old);
-  raiseGeneration(strategy, asked, next, old);
-  const errors = [...validateUpdate(table, next, old, subresource), ...problems];
-  if (errors.length) throw invalid(table, asked.name, errors);
   if (!change.managed) {
     const { manager } = asked;
     const tracking = { manager, subresource, now: draft.now };
     next.metadata.managedFields = trackUpdate(old, next, table, tracking);
   }
+  admit(draft, { operation: "UPDATE", asked, object: next, old });
+  const problems = allocateForUpdate(draft, asked, next, old);
+  raiseGeneration(strategy, asked, next, old);
+  const errors = [...validateUpdate(table, next, old, subresource), ...problems];
+  if (errors.length) throw invalid(table, asked.name, errors);
+  checkEscalation(draft, asked, next, old);
   if (removedByUpdate(asked, next, old)) {
     draft.remove(key);
     releaseForDelete(draft, asked, old);
@@ -137,15 +139,15 @@ const SYSTEM_FIELDS = [
 ] as const;
 
 /** What no client decides, whatever it sends. */
-function keepSystemFields(next: ObjectMeta, old: ObjectMeta): void {
+function keepSystemFields(next: ObjectMeta, old: ObjectMeta, version: string): void {
   const target = next as unknown as Record<string, unknown>;
   for (const field of SYSTEM_FIELDS) {
     if (field === "generateName" && next.generateName !== undefined) continue;
     if (old[field] === undefined) delete target[field];
     else target[field] = old[field];
   }
-  delete next.resourceVersion;
-  if (!next.managedFields) target.managedFields = cloneJson(old.managedFields);
+  next.resourceVersion = version;
+  if (!next.managedFields) target.managedFields = old.managedFields;
 }
 
 /** An update of the object leaves the status alone, one of the status everything else. */
@@ -165,12 +167,20 @@ function keepOtherPart(
     if (strategy.statusKeepsLabels) metadata.labels = old.metadata.labels;
     return;
   }
+  if (asked.subresource === "ephemeralcontainers") keepAllButEphemeral(next, old);
   if (isNamespace(asked) && asked.subresource !== "finalize") {
     next.spec = { ...next.spec, finalizers: old.spec?.finalizers };
   }
   if (!hasStatus(asked.table)) return;
   if (old.status === undefined) delete next.status;
   else next.status = old.status;
+}
+
+function keepAllButEphemeral(next: KubernetesObject, old: KubernetesObject): void {
+  const ephemeralContainers = next.spec?.ephemeralContainers;
+  next.spec = ephemeralContainers ? { ...old.spec, ephemeralContainers } : { ...old.spec };
+  if (!ephemeralContainers) delete next.spec.ephemeralContainers;
+  next.metadata = { ...old.metadata };
 }
 
 function keepUnlessStatus(next: KubernetesObject, field: string): void {

@@ -4,6 +4,7 @@ import { containerHash, type NamedContainer, podTitle, restartsAfter } from "./s
 import type {
   KillContainer,
   ObservedContainer,
+  ObservedPod,
   ObservedSandbox,
   PodEffect,
   PodSnapshot,
@@ -23,6 +24,14 @@ export interface Findings {
 
 export function newFindings(): Findings {
   return { effects: [], waiting: new Map(), dueAt: Number.POSITIVE_INFINITY, failed: false };
+}
+
+/** The newest container of that name. */
+export function newestContainer(
+  observed: ObservedPod,
+  name: string,
+): ObservedContainer | undefined {
+  return observed.containers.find((one) => one.name === name);
 }
 
 /** The newest container of that name; with `sandbox`, only among those in it. */

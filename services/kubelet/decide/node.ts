@@ -31,6 +31,8 @@ export function reconcileNode(
   const key = keyOf("nodes", undefined, description.name);
   if (!existing) return [{ op: "create", key, object: newNode(description, now) }];
   const actions: Action[] = [];
+  const { resourceVersion } = existing.metadata;
+  const guard = resourceVersion ? { expect: resourceVersion } : {};
   const missing = Object.entries(description.labels).filter(
     ([name, value]) => existing.metadata.labels?.[name] !== value,
   );
@@ -41,12 +43,12 @@ export function reconcileNode(
       : undefined;
   if (missing.length > 0 || spec) {
     const metadata = { labels: Object.fromEntries(missing) };
-    actions.push({ op: "patch", key, patch: { metadata, ...(spec ? { spec } : {}) } });
+    actions.push({ op: "patch", key, patch: { metadata, ...(spec ? { spec } : {}) }, ...guard });
   }
   const before = existing.status ?? {};
   const status = nodeStatus(description, before, now);
   if (!sameStatus(before, status)) {
-    actions.push({ op: "patch", key, patch: { status }, subresource: "status" });
+    actions.push({ op: "patch", key, patch: { status }, subresource: "status", ...guard });
   }
   return actions;
 }

@@ -1,11 +1,5 @@
+import { escapeToken } from "../../../nats/subjects.ts";
 import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
-
-/** The node's name as one token of a subject; reversible. */
-export function nodeToken(node: string): string {
-  return node.replace(/[.*>\s%]/g, (character) => {
-    return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
-  });
-}
 
 /** Slices of an interval over which the beats of many nodes are spread. */
 const SLICES = 10;
@@ -25,7 +19,7 @@ export function startHeartbeats(
   const beat = (node: string): void => {
     if (!alive(node)) return;
     const message = JSON.stringify({ node, time: runtime.clock.now() });
-    bus.publish(`heartbeat.${nodeToken(node)}`, Buffer.from(message));
+    bus.publish(`heartbeat.${escapeToken(node)}`, Buffer.from(message));
   };
   for (const node of nodes) beat(node);
   const slices = Math.min(SLICES, Math.max(1, nodes.length));

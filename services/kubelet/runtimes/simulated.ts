@@ -1,7 +1,7 @@
-import type { EventsRequest } from "../../../shared/actor/api.ts";
 import { type ApiClient, createClient } from "../../../shared/actor/client.ts";
 import type { ActorDependencies, Running } from "../../../shared/actor/dependencies.ts";
-import { startFeed } from "../../../shared/actor/feed.ts";
+import { EventPublisher } from "../../../shared/actor/events.ts";
+import { type FeedWatch, startFeed } from "../../../shared/actor/feed.ts";
 import type { Action } from "../../../shared/actor/plan.ts";
 import type { Node, Pod } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
@@ -58,7 +58,7 @@ export async function startSimulatedNodes(
   const { runtime } = dependencies;
   const identity = config.identity ?? SIMULATED_IDENTITY;
   const client = createClient({ ...dependencies, identity });
-  const feed = startFeed(client, runtime, [{ resource: "pods" }, { resource: "nodes" }]);
+  const feed = startFeed(client, runtime, watchesOf(config, identity));
   while (!feed.ready) await runtime.timers.sleep(FEED_POLL_MS);
   const nodes = new SimulatedNodes(dependencies, { client, projection: feed }, config);
   nodes.start();
@@ -68,6 +68,18 @@ export async function startSimulatedNodes(
       feed.stop();
     },
   };
+}
+
+/** One node may speak as itself; it then follows only what a node agent may read. */
+function watchesOf({ prefix, count }: SimulatedNodesConfig, identity: string): FeedWatch[] {
+  const node = `${prefix}-0`;
+  if (count !== 1 || identity !== `system:node:${node}`) {
+    return [{ resource: "pods" }, { resource: "nodes" }];
+  }
+  return [
+    { resource: "pods", fieldSelector: `spec.nodeName=${node}` },
+    { resource: "nodes", fieldSelector: `metadata.name=${node}` },
+  ];
 }
 
 /** What the nodes need beside the ordinary dependencies. */
@@ -86,6 +98,7 @@ export class SimulatedNodes implements Running {
   readonly #dependencies: ActorDependencies;
   readonly #client: ApiClient;
   readonly #projection: ProjectionReader;
+  readonly #events: EventPublisher;
   readonly #config: SimulatedNodesConfig;
   readonly #stages: readonly Stage[];
   readonly #nodes: ReadonlyMap<string, SimulatedNode>;
@@ -102,6 +115,7 @@ export class SimulatedNodes implements Running {
     this.#dependencies = dependencies;
     this.#client = connections.client;
     this.#projection = connections.projection;
+    this.#events = new EventPublisher(dependencies, connections.client, "kubelet");
     this.#config = config;
     this.#stages = config.stages ?? builtInStages();
     this.#nodes = describeNodes(config);
@@ -230,14 +244,7 @@ export class SimulatedNodes implements Running {
     const event = stage.next.event;
     if (!event) return;
     const { name, namespace = "", uid = "" } = pod.metadata;
-    const events: EventsRequest = {
-      actor: "kubelet",
-      replica: this.#dependencies.replica,
-      events: [{ ...event, regarding: { resource: "pods", namespace, name, uid } }],
-    };
-    this.#client.request("event", events).catch((error: unknown) => {
-      this.#dependencies.logger.debug({ err: error }, "an event was not published");
-    });
+    this.#events.publish([{ ...event, regarding: { resource: "pods", namespace, name, uid } }]);
   }
 
   /** Brings the Node object in line, one write at a time. */
@@ -265,9 +272,10 @@ export class SimulatedNodes implements Running {
           replica,
           cause: entry?.revision ?? 0,
           decidedAt: this.#projection.revision,
-          actions,
+          // One write of a key at a time: the next is decided on what this one made.
+          actions: actions.slice(0, 1),
         });
-        settled = response.outcome === "committed";
+        settled = response.outcome === "committed" && actions.length === 1;
       }
     } catch (error) {
       logger.warn({ err: error, node: name }, "the node could not be written");

@@ -1,0 +1,96 @@
+import { DECISION_FORMAT, type DecisionRecord } from "../shared/log/decision.ts";
+import type { Connection } from "./connect.ts";
+import { Consumer } from "./consumer.ts";
+import { Requests } from "./requests.ts";
+import { escapeToken } from "./subjects.ts";
+
+export interface DecisionFilter {
+  readonly actor?: string;
+  /** Only together with `actor`. */
+  readonly replica?: string;
+}
+
+/** The records of all decisions (DESIGN D12), kept for a day. */
+export interface Decisions {
+  /** Publishes a record; does not wait. While the bus is away a bounded number is kept. */
+  append(record: DecisionRecord): void;
+  /**
+   * The records that are there now, oldest first.
+   * @throws Error when a record is of a newer format than this program knows.
+   */
+  read(filter?: DecisionFilter): Promise<DecisionRecord[]>;
+}
+
+const KEPT_MAX = 10_000;
+
+export function openDecisions(connection: Connection): Decisions {
+  let kept: DecisionRecord[] = [];
+  const publish = (record: DecisionRecord): void => {
+    const subject = `decisions.${escapeToken(record.actor)}.${escapeToken(record.replica)}`;
+    connection.nats.publish(subject, JSON.stringify(record));
+  };
+  connection.onStatus((connected) => {
+    if (!connected) return;
+    const records = kept;
+    kept = [];
+    for (const record of records) publish(record);
+  });
+  return {
+    append(record) {
+      if (connection.connected) publish(record);
+      else if (kept.length < KEPT_MAX) kept.push(record);
+    },
+    read: (filter) => read(connection, filter ?? {}),
+  };
+}
+
+async function read(connection: Connection, filter: DecisionFilter): Promise<DecisionRecord[]> {
+  const requests = new Requests(connection);
+  const actor = filter.actor === undefined ? "*" : escapeToken(filter.actor);
+  const replica = filter.replica === undefined ? "*" : escapeToken(filter.replica);
+  try {
+    return await new Promise((resolve, reject) => {
+      const records: DecisionRecord[] = [];
+      let pending = 0;
+      const done = (): void => {
+        consumer.close();
+        resolve(records);
+      };
+      const consumer = new Consumer(
+        connection,
+        requests,
+        { stream: "decisions", filter: `decisions.${actor}.${replica}`, from: 1 },
+        {
+          started: (count) => {
+            pending = count;
+            if (pending === 0) done();
+          },
+          message: ({ data }) => {
+            try {
+              records.push(decode(data));
+            } catch (error) {
+              consumer.close();
+              reject(error);
+            }
+            pending -= 1;
+            if (pending === 0) done();
+          },
+          lost: reject,
+        },
+      );
+      consumer.start().catch(reject);
+    });
+  } finally {
+    requests.close();
+  }
+}
+
+function decode(data: Uint8Array): DecisionRecord {
+  const record = JSON.parse(Buffer.from(data).toString()) as DecisionRecord;
+  if (record.format > DECISION_FORMAT) {
+    throw new Error(
+      `decision ${record.trace} has format ${record.format}, newer than this program`,
+    );
+  }
+  return record;
+}

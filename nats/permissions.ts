@@ -1,0 +1,109 @@
+import { escapeToken, identityToken, type LogName, streamOf } from "./subjects.ts";
+
+const LOG_NAMES: readonly LogName[] = ["cluster", "events", "leases"];
+
+/** A user of the bus and what it may say and hear (DESIGN D14). Nothing else is allowed. */
+export interface BusUser {
+  readonly user: string;
+  readonly password: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  /** May answer each request that it receives, on the request's reply subject. */
+  readonly answers?: boolean;
+  /** The server's own account: sees the server's configuration, nothing of the cluster. */
+  readonly system?: boolean;
+}
+
+/** Where a user's answers arrive. A prefix for each, so that nobody can listen to another's. */
+export function inboxPrefix(user: string): string {
+  return `_INBOX.${escapeToken(user)}`;
+}
+
+/** The only user that may write the logs. Answers actors, and reaches node agents. */
+export function apiserverUser(password: string): BusUser {
+  return {
+    user: "apiserver",
+    password,
+    publish: [
+      "$KV.>",
+      "compaction.>",
+      "$JS.API.>",
+      "$JS.FC.>",
+      "_INBOX.>",
+      "node.>",
+      "stream.>",
+      "actors.>",
+      "decisions.>",
+    ],
+    subscribe: [...inboxOf("apiserver"), "api.>", "heartbeat.>", "stream.>", "actors.>"],
+    answers: true,
+  };
+}
+
+/**
+ * The control-plane actors: scheduler and controllers. They read the logs, and write only by
+ * asking the apiserver, under the given Kubernetes identities.
+ */
+export function controllersUser(password: string, identities: readonly string[]): BusUser {
+  return {
+    user: "controllers",
+    password,
+    publish: [
+      ...requestsAs(identities),
+      ...LOG_NAMES.flatMap((log) => readingOf(streamOf(log))),
+      ...readingOf("compaction"),
+      "actors.>",
+      "decisions.>",
+    ],
+    subscribe: [...inboxOf("controllers"), "heartbeat.>", "actors.>"],
+  };
+}
+
+/** The agents of one node: kubelet, proxy, DNS. They touch their own node's subjects only. */
+export function nodeUser(
+  node: string,
+  password: string,
+  identities: readonly string[] = [`system:node:${node}`],
+): BusUser {
+  const user = `node-${node}`;
+  const token = escapeToken(node);
+  return {
+    user,
+    password,
+    publish: [
+      ...requestsAs(identities),
+      `heartbeat.${token}`,
+      `stream.${token}.>`,
+      "actors.>",
+      "decisions.>",
+    ],
+    subscribe: [...inboxOf(user), `node.${token}.>`, `stream.${token}.>`, "actors.>"],
+    answers: true,
+  };
+}
+
+/** For looking at the server's own settings. */
+export function systemUser(password: string): BusUser {
+  return { user: "system", password, publish: [">"], subscribe: [">"], system: true };
+}
+
+function inboxOf(user: string): string[] {
+  return [`${inboxPrefix(user)}.>`];
+}
+
+function requestsAs(identities: readonly string[]): string[] {
+  return identities.map((identity) => `api.${identityToken(identity)}.>`);
+}
+
+/** Reading a stream: its state, single messages, and consumers of one's own. */
+function readingOf(stream: string): string[] {
+  return [
+    "$JS.API.INFO",
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.>`,
+    `$JS.API.CONSUMER.DELETE.${stream}.>`,
+    `$JS.FC.${stream}.>`,
+  ];
+}

@@ -1,0 +1,321 @@
+import { nuid } from "nats";
+import {
+  ConflictError,
+  type Key,
+  type Revision,
+  StoreError,
+  UnavailableError,
+  UnknownOutcomeError,
+  WRITES_PER_COMMIT_MAX,
+  type Write,
+  type WriteHeaders,
+} from "../shared/store/store.ts";
+import type { Log } from "./log.ts";
+import { writeHeaders } from "./message.ts";
+import { ApiError, type ApiErrorBody, NobodyThereError } from "./requests.ts";
+import { subjectOfKey } from "./subjects.ts";
+import type { Tails } from "./tails.ts";
+
+/** A commit that waits for its turn. */
+interface Plan {
+  readonly writes: readonly Write[];
+  readonly headers: WriteHeaders;
+  /** Unique: how the log tells whether this commit is in it. */
+  readonly commit: string;
+  readonly bytes: number;
+  /** When to stop trying to reach the server, milliseconds of `performance.now`. */
+  readonly deadline: number;
+  readonly resolve: (revisions: Revision[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+type Outcome =
+  | { readonly type: "committed"; readonly first: Revision }
+  /** An expectation does not hold: nothing was written. */
+  | { readonly type: "refused" }
+  | { readonly type: "failed"; readonly error: StoreError };
+
+/** How long a commit waits for a server that is away: it restarts in well under a second. */
+const AWAY_MS = 10_000;
+/** How long a server may take to answer. */
+const ANSWER_MS = 5_000;
+const RETRY_MS = 20;
+const BYTES_PER_BATCH_MAX = 16 * 1024 * 1024;
+const WRONG_LAST_SEQUENCE = 10071;
+const BATCH_INCOMPLETE = 10176;
+/** Times that a lone commit is tried again when the key's last message turned out to be another. */
+const RACES_MAX = 20;
+
+/**
+ * Group commit (DESIGN D4). One request to the log at a time: a lone write as a plain publish; all
+ * that queued up meanwhile as one atomic batch, which costs one fsync. When an expectation in a
+ * batch does not hold, the whole batch is refused, and its commits are tried one by one.
+ */
+export class Writer {
+  readonly #log: Log;
+  readonly #tails: Tails;
+  #queue: Plan[] = [];
+  #running: Promise<void> | undefined;
+  #head: Revision = 0;
+
+  constructor(log: Log, tails: Tails) {
+    this.#log = log;
+    this.#tails = tails;
+  }
+
+  /** The writes have been checked (writes.ts). See Store.commit. */
+  commit(writes: readonly Write[], headers: WriteHeaders): Promise<Revision[]> {
+    return new Promise((resolve, reject) => {
+      let bytes = 0;
+      for (const write of writes) bytes += write.value?.length ?? 0;
+      const commit = nuid.next();
+      const deadline = performance.now() + AWAY_MS;
+      this.#queue.push({ writes, headers, commit, bytes, deadline, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What is committed in the same turn of the event loop goes together from the start.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const plans = this.#take();
+      if (plans.length > 1) {
+        const outcome = await this.#send(plans);
+        if (outcome.type !== "refused") {
+          this.#settle(plans, outcome);
+          continue;
+        }
+      }
+      for (const plan of plans) await this.#settleAlone(plan);
+    }
+    this.#running = undefined;
+  }
+
+  /** The plans for the next request: as many as fit, in order, no key twice. */
+  #take(): Plan[] {
+    const taken: Plan[] = [];
+    const left: Plan[] = [];
+    const keys = new Set<Key>();
+    let writes = 0;
+    let bytes = 0;
+    for (const plan of this.#queue) {
+      const conflict = this.#certainConflict(plan);
+      if (conflict) {
+        plan.reject(conflict);
+        continue;
+      }
+      const alone = this.#isDoubtful(plan);
+      const fits =
+        writes + plan.writes.length <= WRITES_PER_COMMIT_MAX &&
+        bytes + plan.bytes <= BYTES_PER_BATCH_MAX &&
+        !(alone && taken.length > 0) &&
+        !plan.writes.some((write) => keys.has(write.key));
+      // Also of those left behind: a later commit of a key must not overtake an earlier one.
+      for (const write of plan.writes) keys.add(write.key);
+      if (taken.length > 0 && !fits) {
+        left.push(plan);
+        continue;
+      }
+      taken.push(plan);
+      writes += plan.writes.length;
+      bytes += plan.bytes;
+      if (alone) writes = WRITES_PER_COMMIT_MAX;
+    }
+    this.#queue = left;
+    return taken;
+  }
+
+  /** A newer message than the expected one is known: the expectation can never hold again. */
+  #certainConflict(plan: Plan): ConflictError | undefined {
+    for (const { key, expect } of plan.writes) {
+      if (!expect) continue;
+      const tail = this.#tails.get(key);
+      if (!tail || tail.revision < expect) continue;
+      if (tail.revision === expect && tail.live) continue;
+      return new ConflictError(key, expect, tail.live ? tail.revision : 0);
+    }
+    return undefined;
+  }
+
+  /** Expects a key not to exist that existed when last heard of: would spoil a batch. */
+  #isDoubtful(plan: Plan): boolean {
+    return plan.writes.some(({ key, expect }) => expect === 0 && this.#tails.get(key)?.live);
+  }
+
+  async #settleAlone(plan: Plan): Promise<void> {
+    for (let race = 0; race < RACES_MAX; race += 1) {
+      const outcome = await this.#send([plan]);
+      if (outcome.type !== "refused") {
+        this.#settle([plan], outcome);
+        return;
+      }
+      try {
+        const conflict = await this.#conflictOf(plan);
+        if (conflict) {
+          plan.reject(conflict);
+          return;
+        }
+      } catch (error) {
+        plan.reject(new UnavailableError("the log cannot be read", { cause: error }));
+        return;
+      }
+      // The key was deleted or forgotten meanwhile; now the writer knows what to expect.
+    }
+    plan.reject(new UnavailableError("the keys change too fast; nothing was written"));
+  }
+
+  #settle(plans: readonly Plan[], outcome: Exclude<Outcome, { type: "refused" }>): void {
+    if (outcome.type === "failed") {
+      for (const plan of plans) plan.reject(outcome.error);
+      return;
+    }
+    let revision = outcome.first;
+    for (const plan of plans) {
+      const revisions = plan.writes.map((write) => {
+        this.#tails.learn(write.key, { revision, live: write.value !== null });
+        revision += 1;
+        return revision - 1;
+      });
+      plan.resolve(revisions);
+    }
+    this.#head = Math.max(this.#head, revision - 1);
+  }
+
+  /** The first expectation of a refused plan that does not hold; undefined when all do. */
+  async #conflictOf(plan: Plan): Promise<ConflictError | undefined> {
+    for (const { key, expect } of plan.writes) {
+      if (expect === undefined) continue;
+      const last = await this.#log.lastStamp(key);
+      if (last) this.#tails.learn(key, { revision: last.sequence, live: !last.deleted });
+      else this.#tails.forget(key);
+      const actual = last && !last.deleted ? last.sequence : 0;
+      if (actual !== expect) return new ConflictError(key, expect, actual);
+    }
+    return undefined;
+  }
+
+  /**
+   * Brings the plans into the log as one, and finds out whether they are in it, over lost
+   * connections and restarts of the server. To send a commit again is safe while one of its
+   * expectations guards it: it cannot be taken twice. Without one it is safe only when the server
+   * that may still hold the first attempt is dead.
+   */
+  async #send(plans: readonly Plan[]): Promise<Outcome> {
+    const deadline = Math.min(...plans.map((plan) => plan.deadline));
+    const guarded = plans.some((plan) => plan.writes.some((write) => write.expect !== undefined));
+    const headBefore = this.#head;
+    let server = this.#log.connection.serverId;
+    let perhapsTaken = false;
+    for (;;) {
+      try {
+        if (perhapsTaken) {
+          const first = await this.#find(plans, headBefore);
+          if (first !== undefined) return { type: "committed", first };
+          if (!guarded && server === this.#log.connection.serverId) return unknown();
+        }
+        if (this.#log.connection.connected) {
+          server = this.#log.connection.serverId;
+          return await this.#request(plans);
+        }
+      } catch (error) {
+        if (error instanceof ApiError && error.errorCode === WRONG_LAST_SEQUENCE) {
+          if (!perhapsTaken) return { type: "refused" };
+          const found = await this.#find(plans, headBefore).catch(() => null);
+          if (found === undefined) return { type: "refused" };
+          if (found !== null) return { type: "committed", first: found };
+        } else if (error instanceof ApiError && error.errorCode !== BATCH_INCOMPLETE) {
+          if (!perhapsTaken) return failed(`the log refused: ${error.message}`);
+        } else if (!(error instanceof NobodyThereError) && !(error instanceof ApiError)) {
+          perhapsTaken = true;
+        }
+      }
+      if (performance.now() > deadline) {
+        return perhapsTaken ? unknown() : failed("the log cannot be reached");
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  /** Sends the plans once. @throws what Requests.request throws, and ApiError. */
+  async #request(plans: readonly Plan[]): Promise<Outcome> {
+    const batch = plans.length > 1 || (plans[0]?.writes.length ?? 0) > 1 ? nuid.next() : undefined;
+    let remaining = 0;
+    for (const plan of plans) remaining += plan.writes.length;
+    const count = remaining;
+    let sequence = 0;
+    for (const plan of plans) {
+      for (const [index, write] of plan.writes.entries()) {
+        sequence += 1;
+        remaining -= 1;
+        const { key, expect } = write;
+        const headers = writeHeaders(write, plan.headers, plan.commit, {
+          more: index < plan.writes.length - 1,
+          expected: expect === undefined ? undefined : this.#tails.expectedSequence(key, expect),
+          batch: batch === undefined ? undefined : { id: batch, sequence, last: remaining === 0 },
+        });
+        const subject = subjectOfKey(this.#log.name, key);
+        const data = write.value ?? NOTHING;
+        if (remaining > 0) {
+          this.#log.connection.nats.publish(subject, data, { headers });
+          continue;
+        }
+        const answer = await this.#log.requests.request(subject, data, {
+          timeoutMs: ANSWER_MS,
+          headers,
+        });
+        const ack = JSON.parse(Buffer.from(answer.data).toString()) as PublishAck;
+        if (ack.error) throw new ApiError(ack.error);
+        return { type: "committed", first: ack.seq - count + 1 };
+      }
+    }
+    throw new StoreError("a commit without writes");
+  }
+
+  /**
+   * The first revision of the plans when they are in the log. The version that replaced an expected
+   * one is either this commit's or proof that the commit can never be taken.
+   */
+  async #find(plans: readonly Plan[], headBefore: Revision): Promise<Revision | undefined> {
+    let index = 0;
+    let place: { plan: Plan; write: Write; index: number } | undefined;
+    for (const plan of plans) {
+      for (const write of plan.writes) {
+        const guards = write.expect !== undefined && place?.write.expect === undefined;
+        if (!place || guards) place = { plan, write, index };
+        index += 1;
+      }
+    }
+    if (!place) return undefined;
+    const { key, expect } = place.write;
+    let after = expect === undefined ? headBefore : this.#tails.expectedSequence(key, expect);
+    for (;;) {
+      const stamp = await this.#log.nextStamp(key, after + 1);
+      if (!stamp) return undefined;
+      if (stamp.commit === place.plan.commit) return stamp.sequence - place.index;
+      if (expect !== undefined) return undefined;
+      after = stamp.sequence;
+    }
+  }
+}
+
+interface PublishAck {
+  readonly seq: number;
+  readonly error?: ApiErrorBody;
+}
+
+const NOTHING = new Uint8Array();
+
+function failed(message: string): Outcome {
+  return { type: "failed", error: new UnavailableError(`${message}; nothing was written`) };
+}
+
+function unknown(): Outcome {
+  const message = "the connection broke while writing, and what became of it cannot be found out";
+  return { type: "failed", error: new UnknownOutcomeError(message) };
+}

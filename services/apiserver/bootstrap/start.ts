@@ -1,0 +1,124 @@
+import type { Logger, Running } from "../../../shared/actor/dependencies.ts";
+import type { Action } from "../../../shared/actor/plan.ts";
+import type { Runtime } from "../../../shared/runtime/runtime.ts";
+import type { ProjectionReader } from "../../../shared/store/view.ts";
+import type { Engine } from "../request.ts";
+import {
+  leaseActions,
+  leaseKeyOf,
+  type ServingAddress,
+  serviceActions,
+  servingAddresses,
+} from "./kubernetes-service.ts";
+import { bootstrapObjects } from "./objects.ts";
+import { standingActions } from "./reconcile.ts";
+
+export interface BootstrapOptions {
+  readonly engine: Engine;
+  readonly projections: Readonly<Record<"cluster" | "leases", ProjectionReader>>;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  /** Unique name of this replica of the apiserver. */
+  readonly replica: string;
+  /** Where pods reach this replica; undefined: it is not announced. */
+  readonly serving?: ServingAddress;
+  /** Address of the Service `kubernetes`: the first of the service network. */
+  readonly serviceAddress: string;
+}
+
+/** How often the standing objects are looked after, milliseconds. */
+const PERIOD_MS = 10_000;
+/** Refusals in a row before the beginning fails; every replica of a start wins one in turn. */
+const ATTEMPTS = 50;
+const WAIT_MS = 5_000;
+const USER = { username: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
+
+/**
+ * Brings the objects that every cluster has into being and keeps them: namespaces, roles and
+ * bindings, and the Service `kubernetes` with this replica among its endpoints. Any number of
+ * replicas may do so at once: who decided on an old state is refused, and looks again.
+ * Resolves when everything is there.
+ */
+export async function startBootstrap(options: BootstrapOptions): Promise<Running> {
+  const keeper = new Keeper(options);
+  await keeper.keep();
+  let busy: Promise<void> = Promise.resolve();
+  let working = false;
+  const cancel = options.runtime.timers.every(PERIOD_MS, () => {
+    if (working) return;
+    working = true;
+    busy = keeper
+      .keep()
+      .catch((error) => options.logger.warn({ error }, "standing objects"))
+      .finally(() => {
+        working = false;
+      });
+  });
+  return {
+    stop: async () => {
+      cancel();
+      await busy;
+      await keeper.leave().catch((error) => options.logger.warn({ error }, "leaving"));
+    },
+  };
+}
+
+class Keeper {
+  readonly #options: BootstrapOptions;
+  readonly #wanted = bootstrapObjects();
+
+  constructor(options: BootstrapOptions) {
+    this.#options = options;
+  }
+
+  async keep(): Promise<void> {
+    const { projections, serving, serviceAddress, runtime } = this.#options;
+    const { cluster, leases } = projections;
+    await this.#commit(cluster, () => standingActions(this.#wanted, cluster));
+    if (serving === undefined) return;
+    const now = runtime.clock.now();
+    await this.#commit(leases, () => leaseActions(serving, leases, now), 1);
+    const addresses = () => servingAddresses(serving, leases, now);
+    await this.#commit(cluster, () => serviceActions(addresses(), serviceAddress, cluster));
+  }
+
+  /** Takes this replica out of the endpoints, unless it is the last one. */
+  async leave(): Promise<void> {
+    const { projections, serving, serviceAddress, runtime } = this.#options;
+    if (serving === undefined) return;
+    const { cluster, leases } = projections;
+    const key = leaseKeyOf(serving);
+    const uid = leases.get(key)?.object.metadata.uid;
+    if (uid !== undefined) {
+      await this.#commit(leases, () => (leases.get(key) ? [{ op: "delete", key, uid }] : []), 1);
+    }
+    const others = servingAddresses(serving, leases, runtime.clock.now()).filter(
+      ({ address, port }) => address !== serving.address || port !== serving.port,
+    );
+    if (others.length === 0) return;
+    await this.#commit(cluster, () => serviceActions(others, serviceAddress, cluster));
+  }
+
+  /** Decides and commits until there is nothing left to do, at most `rounds` times successfully. */
+  async #commit(
+    projection: ProjectionReader,
+    decide: () => Action[],
+    rounds = Number.POSITIVE_INFINITY,
+  ): Promise<void> {
+    const { engine, runtime, replica } = this.#options;
+    let done = 0;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const actions = decide();
+      if (actions.length === 0 || done >= rounds) return;
+      const trace = runtime.ids.ulid();
+      const plan = { user: USER, actor: "apiserver", replica, trace, cause: 0, actions };
+      const result = await engine.plan(plan);
+      await projection.waitFor(result.revision, WAIT_MS);
+      if (result.outcome === "committed") done++;
+      else if (result.status.code !== 409 && result.status.code !== 404) {
+        throw new Error(`standing objects were refused: ${result.status.message}`);
+      } else await runtime.timers.sleep(20);
+    }
+    throw new Error("standing objects could not be brought into being: refused again and again");
+  }
+}

@@ -1,0 +1,275 @@
+import { unescapeToken } from "../../nats/subjects.ts";
+import type { PlanResponse, ResourceReply, StatusBody } from "../../shared/actor/api.ts";
+import type { Bus, BusMessage, Subscription } from "../../shared/actor/bus.ts";
+import type { Running } from "../../shared/actor/dependencies.ts";
+import { badRequest, requestTooLarge, statusOf } from "../../shared/api/errors.ts";
+import { parseKey } from "../../shared/api/key.ts";
+import { kindByResource } from "../../shared/api/kinds.ts";
+import type { KindTable, SubresourceTable } from "../../shared/api/schema.ts";
+import { VALUE_BYTES_MAX } from "../../shared/store/store.ts";
+import { publishEvents } from "./bus/events.ts";
+import { Heartbeats } from "./bus/heartbeats.ts";
+import { userOfIdentity } from "./bus/identity.ts";
+import {
+  eventsMessage,
+  getMessage,
+  heartbeatMessage,
+  moreMessage,
+  parseMessage,
+  planMessage,
+  resourceMessage,
+  stopMessage,
+  tokenMessage,
+  watchMessage,
+} from "./bus/messages.ts";
+import { BusWatches } from "./bus/watches.ts";
+import type { EngineContext } from "./context.ts";
+import type { BodyResponse, Engine, ResourceRequest, UserInfo } from "./request.ts";
+import { storeStatus } from "./write.ts";
+
+const QUEUE = "apiserver";
+
+export interface BusServerOptions {
+  /** As the apiserver. */
+  readonly bus: Bus;
+  readonly engine: Engine;
+  readonly context: EngineContext;
+  readonly replica: string;
+}
+
+/** Serves what actors ask over the bus (shared/actor/api.ts), and hears nodes' heartbeats. */
+export function serveBus(options: BusServerOptions): Running {
+  const { bus, context, replica } = options;
+  const server = new BusServer(options);
+  const heartbeats = new Heartbeats(context, replica);
+  const subscriptions: Subscription[] = [
+    bus.subscribe("api.*.*", (message) => server.request(message), { queue: QUEUE }),
+    // Every replica hears these: only the one that serves the watch knows the consumer.
+    bus.subscribe("api.*.more", (message) => server.more(message)),
+    bus.subscribe("api.*.stop", (message) => server.stop(message)),
+    bus.subscribe("heartbeat.*", (message) => heartbeat(message, heartbeats), { queue: QUEUE }),
+  ];
+  return {
+    stop: async () => {
+      for (const subscription of subscriptions) subscription.stop();
+      server.close();
+      await server.settled();
+    },
+  };
+}
+
+/** A node beats for itself only: the subject says who it is. */
+function heartbeat(message: BusMessage, heartbeats: Heartbeats): void {
+  const node = unescapeToken(message.subject.split(".")[1] ?? "");
+  try {
+    if (parseMessage(heartbeatMessage, message.data).node === node) heartbeats.beat(node);
+  } catch {
+    // Whatever it was, it was no heartbeat.
+  }
+}
+
+class BusServer {
+  readonly #bus: Bus;
+  readonly #engine: Engine;
+  readonly #context: EngineContext;
+  readonly #watches: BusWatches;
+  readonly #replica: string;
+  readonly #underWay = new Set<Promise<void>>();
+  /** Plans under way by trace: a repetition joins the first. */
+  readonly #plans = new Map<string, Promise<PlanResponse>>();
+
+  constructor({ bus, engine, context, replica }: BusServerOptions) {
+    this.#bus = bus;
+    this.#engine = engine;
+    this.#context = context;
+    this.#replica = replica;
+    this.#watches = new BusWatches(context);
+  }
+
+  close(): void {
+    this.#watches.stopAll();
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  request(message: BusMessage): void {
+    const { identity, verb } = subjectOf(message);
+    if (verb === "more" || verb === "stop") return;
+    const work = this.#serve(identity, verb, message).catch((error: unknown) => {
+      const status = statusOf(storeStatus(error));
+      if (status.code === 500)
+        this.#context.logger.error({ err: error, verb }, "a bus request failed");
+      message.respond(encode(status));
+    });
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+
+  more(message: BusMessage): void {
+    const { consumer, received } = quietly(() => parseMessage(moreMessage, message.data)) ?? {};
+    if (consumer === undefined || received === undefined) return;
+    this.#watches.more(subjectOf(message).identity, consumer, received);
+  }
+
+  stop(message: BusMessage): void {
+    const { consumer } = quietly(() => parseMessage(stopMessage, message.data)) ?? {};
+    if (consumer !== undefined) this.#watches.stop(subjectOf(message).identity, consumer);
+  }
+
+  async #serve(identity: string, verb: string, message: BusMessage): Promise<void> {
+    const user = userOfIdentity(identity);
+    switch (verb) {
+      case "plan":
+        return respond(message, encode(planAnswer(await this.#plan(user, message.data))));
+      case "get":
+        return respond(message, await this.#get(user, message.data));
+      case "watch":
+        return this.#watch(identity, user, message);
+      case "event": {
+        const request = parseMessage(eventsMessage, message.data);
+        const published = await publishEvents(this.#context, user, request);
+        return respond(message, encode({ published }));
+      }
+      case "token":
+        return respond(message, await this.#token(user, message.data));
+      case "request":
+        return respond(message, encode(await this.#resource(user, message.data)));
+      default:
+        throw badRequest(`the bus has no verb ${JSON.stringify(verb)}`);
+    }
+  }
+
+  #plan(user: UserInfo, data: Uint8Array): Promise<PlanResponse> {
+    const { decidedAt: _, ...plan } = parseMessage(planMessage, data);
+    const id = `${user.username} ${plan.trace}`;
+    const earlier = this.#plans.get(id);
+    if (earlier !== undefined) return earlier;
+    const work = this.#engine.plan({ ...plan, user });
+    if (plan.trace === "") return work;
+    this.#plans.set(id, work);
+    void work.finally(() => this.#plans.delete(id));
+    return work;
+  }
+
+  async #get(user: UserInfo, data: Uint8Array): Promise<Uint8Array> {
+    const { key } = parseMessage(getMessage, data);
+    const { resource, namespace, name } = keyParts(key);
+    const request = { verb: "get", table: tableOf(resource), namespace, name } as const;
+    return bodyOf(await this.#handle(user, request));
+  }
+
+  #watch(identity: string, user: UserInfo, message: BusMessage): Promise<void> {
+    const { reply } = message;
+    if (reply === undefined) throw badRequest("a watch needs a reply subject for its frames");
+    const request = parseMessage(watchMessage, message.data);
+    return this.#watches.start(identity, user, request, (frame) => this.#bus.publish(reply, frame));
+  }
+
+  async #token(user: UserInfo, data: Uint8Array): Promise<Uint8Array> {
+    const { namespace, name, request } = parseMessage(tokenMessage, data);
+    const table = tableOf("serviceaccounts");
+    const subresource = subresourceOf(table, "token");
+    const body = encode(request);
+    const asked = { verb: "create", table, subresource, namespace, name, body } as const;
+    return bodyOf(await this.#handle(user, asked));
+  }
+
+  async #resource(user: UserInfo, data: Uint8Array): Promise<ResourceReply> {
+    const message = parseMessage(resourceMessage, data);
+    const table = tableOf(message.resource);
+    const response = await this.#handle(user, {
+      verb: message.verb,
+      table,
+      ...(message.subresource ? { subresource: subresourceOf(table, message.subresource) } : {}),
+      namespace: message.namespace ?? "",
+      name: message.name ?? "",
+      query: new URLSearchParams(message.query),
+      body: message.body === undefined ? Buffer.alloc(0) : encode(message.body),
+      ...(message.contentType ? { contentType: message.contentType } : {}),
+      ...(message.trace ? { trace: message.trace } : {}),
+    });
+    const { code, warnings } = response;
+    const body: unknown = JSON.parse(bodyOf(response).toString());
+    return warnings ? { code, warnings, body } : { code, body };
+  }
+
+  /** A request as it would come over HTTPS, by an actor. */
+  async #handle(
+    user: UserInfo,
+    asked: Pick<ResourceRequest, "verb" | "table" | "namespace" | "name"> &
+      Partial<ResourceRequest>,
+  ): Promise<BodyResponse> {
+    const response = await this.#engine.handle({
+      user,
+      query: new URLSearchParams(),
+      body: Buffer.alloc(0),
+      contentType: "application/json",
+      accept: "application/json",
+      userAgent: user.username.replaceAll("/", "-"),
+      trace: this.#context.runtime.ids.ulid(),
+      actor: user.username,
+      replica: this.#replica,
+      cause: 0,
+      ...asked,
+    });
+    if (response.type === "watch") throw badRequest("use the verb watch");
+    return response;
+  }
+}
+
+/** That the log is out of reach says nothing about the plan: it may be sent again. */
+function planAnswer(response: PlanResponse): PlanResponse | StatusBody {
+  const refused = response.outcome === "refused" ? response.status : undefined;
+  return refused && refused.code >= 500 ? refused : response;
+}
+
+function subjectOf({ subject }: BusMessage): { identity: string; verb: string } {
+  const [, identity = "", verb = ""] = subject.split(".");
+  return { identity: unescapeToken(identity), verb };
+}
+
+function tableOf(resource: string): KindTable {
+  const table = kindByResource(resource);
+  if (table === undefined) throw badRequest(`there is no resource ${JSON.stringify(resource)}`);
+  return table;
+}
+
+function subresourceOf(table: KindTable, name: string): SubresourceTable {
+  const found = table.subresources.find((subresource) => subresource.name === name);
+  if (found === undefined) {
+    throw badRequest(`${table.plural} have no subresource ${JSON.stringify(name)}`);
+  }
+  return found;
+}
+
+function keyParts(key: string) {
+  try {
+    return parseKey(key);
+  } catch (error) {
+    throw badRequest((error as Error).message);
+  }
+}
+
+function bodyOf(response: BodyResponse): Buffer {
+  return Buffer.concat(response.body);
+}
+
+function encode(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** An answer that no message can hold is said to be too large. */
+function respond(message: BusMessage, data: Uint8Array): void {
+  const fits = data.length <= VALUE_BYTES_MAX;
+  message.respond(fits ? data : encode(requestTooLarge(VALUE_BYTES_MAX).body));
+}
+
+function quietly<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}

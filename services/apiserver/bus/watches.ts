@@ -1,0 +1,244 @@
+import {
+  WATCH_BEAT_MS,
+  WATCH_SILENCE_MS,
+  WATCH_WINDOW_FRAMES,
+  type WatchRequest,
+} from "../../../shared/actor/api.ts";
+import { badRequest, failure, statusOf } from "../../../shared/api/errors.ts";
+import { kindByResource } from "../../../shared/api/kinds.ts";
+import type { Cancel } from "../../../shared/runtime/runtime.ts";
+import { CompactedError, type Revision } from "../../../shared/store/store.ts";
+import type { Entry } from "../../../shared/store/view.ts";
+import { authorize } from "../authorize.ts";
+import { type EngineContext, type Log, logOfTable, storedResource } from "../context.ts";
+import type { UserInfo } from "../request.ts";
+import { type Selection, selected, selectionOf } from "../select.ts";
+import { type SelectedChange, typeFor } from "../watch/hub.ts";
+import { storeStatus } from "../write.ts";
+
+/** Frames that may wait for a consumer's `more` before its watch is ended. */
+const PENDING_FRAMES_MAX = 50_000;
+const EXPIRED = 410;
+
+/** The watches that actors have over the bus, by consumer (shared/actor/api.ts). */
+export class BusWatches {
+  readonly #context: EngineContext;
+  readonly #sessions = new Map<string, BusWatch>();
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  /** Starts a watch whose frames go to `send`. Failures are `ended` frames. */
+  async start(
+    identity: string,
+    user: UserInfo,
+    request: WatchRequest,
+    send: (frame: Uint8Array) => void,
+  ): Promise<void> {
+    const { consumer } = request;
+    this.#sessions.get(consumer)?.stop();
+    const session = new BusWatch(this.#context, identity, send, () => {
+      if (this.#sessions.get(consumer) === session) this.#sessions.delete(consumer);
+    });
+    this.#sessions.set(consumer, session);
+    try {
+      const selection = this.#selection(user, request);
+      const log = logOfTable(this.#context, selection.table);
+      if (request.from === undefined) await log.freshness.latest();
+      else await log.freshness.reached(request.from);
+      session.begin(log, selection, request.from);
+    } catch (error) {
+      session.end(error);
+    }
+  }
+
+  /** Every replica hears every `more` and `stop`; only the one that serves the consumer acts. */
+  more(identity: string, consumer: string, received: number): void {
+    const session = this.#sessions.get(consumer);
+    if (session?.identity === identity) session.more(received);
+  }
+
+  stop(identity: string, consumer: string): void {
+    const session = this.#sessions.get(consumer);
+    if (session?.identity === identity) session.stop();
+  }
+
+  stopAll(): void {
+    for (const session of [...this.#sessions.values()]) session.stop();
+  }
+
+  #selection(user: UserInfo, request: WatchRequest): Selection {
+    const { resource, namespace = "", labelSelector = "", fieldSelector = "" } = request;
+    const table = kindByResource(resource);
+    if (table === undefined || table.log === "none") {
+      throw badRequest(`there is no stored resource ${JSON.stringify(resource)}`);
+    }
+    const selection = selectionOf(table, namespace, labelSelector, fieldSelector);
+    authorize(this.#context, {
+      user,
+      verb: "watch",
+      group: table.group,
+      resource: table.plural,
+      subresource: "",
+      namespace,
+      name: selection.fields.exact("metadata.name") ?? "",
+    });
+    return selection;
+  }
+}
+
+/** The part of a frame behind its sequence number; the same for all consumers of a change. */
+type FrameTail = Uint8Array;
+
+class BusWatch {
+  readonly identity: string;
+  readonly #context: EngineContext;
+  readonly #send: (frame: Uint8Array) => void;
+  readonly #gone: () => void;
+  readonly #cancels: Cancel[] = [];
+  #log: Log | undefined;
+  #sequence = 0;
+  #received = 0;
+  #heardAt: number;
+  #sentAt: number;
+  /** The present state, of which `#next` is to be sent next. */
+  #state: readonly Entry[] = [];
+  #next = 0;
+  #synced = true;
+  #pending: { readonly revision: Revision; readonly tail: FrameTail }[] = [];
+  #begunAt: Revision = 0;
+  #stopped = false;
+
+  constructor(
+    context: EngineContext,
+    identity: string,
+    send: (frame: Uint8Array) => void,
+    gone: () => void,
+  ) {
+    this.#context = context;
+    this.identity = identity;
+    this.#send = send;
+    this.#gone = gone;
+    this.#heardAt = context.runtime.clock.monotonic();
+    this.#sentAt = this.#heardAt;
+    this.#cancels.push(context.runtime.timers.every(WATCH_BEAT_MS, () => this.#tick()));
+  }
+
+  begin(log: Log, selection: Selection, from: Revision | undefined): void {
+    if (this.#stopped) return;
+    const { projection } = log;
+    this.#log = log;
+    this.#begunAt = projection.revision;
+    if (from === undefined) {
+      this.#state = selected(projection, selection);
+      this.#synced = false;
+    } else if (projection.revision > from) {
+      const resource = storedResource(selection.table);
+      for (const change of projection.changesSince(from, resource)) {
+        const type = typeFor(selection, change);
+        if (type === undefined) continue;
+        this.#push({ type, change, shared: (_, encode) => encode() });
+      }
+    }
+    this.#cancels.push(log.watches.subscribe(selection, (change) => this.#push(change)));
+    this.#flush();
+  }
+
+  more(received: number): void {
+    this.#heardAt = this.#context.runtime.clock.monotonic();
+    this.#received = Math.max(this.#received, Math.min(received, this.#sequence));
+    this.#flush();
+  }
+
+  /** Tells the consumer why, and stops. */
+  end(error: unknown): void {
+    if (this.#stopped) return;
+    const expired = error instanceof CompactedError;
+    const problem = expired ? failure(EXPIRED, "Expired", error.message) : storeStatus(error);
+    this.#write(encode({ type: "ended", status: statusOf(problem) }));
+    this.stop();
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const cancel of this.#cancels) cancel();
+    this.#gone();
+  }
+
+  #push(selected: SelectedChange): void {
+    const { change } = selected;
+    const tail = selected.shared("bus", () => {
+      const gone = selected.type === "DELETED";
+      return versionTail(change.entry, change.revision, !gone);
+    });
+    this.#pending.push({ revision: change.revision, tail });
+    if (this.#pending.length > PENDING_FRAMES_MAX) {
+      this.end(failure(429, "TooManyRequests", "the consumer is too slow for its watch"));
+      return;
+    }
+    this.#flush();
+  }
+
+  /** Sends what the window lets through: the state, `synced`, then changes. */
+  #flush(): void {
+    while (!this.#stopped && this.#sequence - this.#received < WATCH_WINDOW_FRAMES) {
+      if (this.#next < this.#state.length) {
+        const entry = this.#state[this.#next++] as Entry;
+        this.#write(versionTail(entry, entry.revision, true));
+      } else if (!this.#synced) {
+        this.#synced = true;
+        this.#state = [];
+        this.#next = 0;
+        this.#write(encode({ type: "synced", revision: this.#begunAt }));
+      } else {
+        if (!this.#flushPending()) return;
+      }
+    }
+  }
+
+  /** Sends waiting changes while the window is open; false when none is left. */
+  #flushPending(): boolean {
+    let taken = 0;
+    while (taken < this.#pending.length) {
+      if (this.#sequence - this.#received >= WATCH_WINDOW_FRAMES) break;
+      this.#write(this.#pending[taken++]?.tail as FrameTail);
+    }
+    this.#pending.splice(0, taken);
+    return this.#pending.length > 0;
+  }
+
+  #tick(): void {
+    const now = this.#context.runtime.clock.monotonic();
+    if (now - this.#heardAt > WATCH_SILENCE_MS) this.stop();
+    else if (now - this.#sentAt >= WATCH_BEAT_MS / 2) this.#beat();
+  }
+
+  /** Promises everything up to its revision, so it must not run ahead of what waits. */
+  #beat(): void {
+    const first = this.#pending[0];
+    const reached = this.#log?.projection.revision ?? 0;
+    const revision = first === undefined ? reached : first.revision - 1;
+    this.#write(encode({ type: "beat", revision: this.#synced ? revision : 0 }));
+  }
+
+  #write(tail: FrameTail): void {
+    this.#sequence += 1;
+    this.#sentAt = this.#context.runtime.clock.monotonic();
+    const head = Buffer.from(`{"sequence":${this.#sequence},`);
+    this.#send(Buffer.concat([head, tail]));
+  }
+}
+
+/** The frame without its opening brace. */
+function encode(frame: Record<string, unknown>): FrameTail {
+  return Buffer.from(JSON.stringify(frame).slice(1));
+}
+
+function versionTail(entry: Entry, revision: Revision, withObject: boolean): Buffer {
+  const head = encode({ type: "version", key: entry.key, revision });
+  if (!withObject) return Buffer.from(head);
+  const open = head.subarray(0, head.length - 1);
+  return Buffer.concat([open, Buffer.from(',"object":'), entry.bytes, Buffer.from("}")]);
+}

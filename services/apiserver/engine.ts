@@ -1,0 +1,101 @@
+import { methodNotSupported } from "../../shared/api/errors.ts";
+import { authorize } from "./authorize.ts";
+import { createContext, type EngineContext, type EngineOptions } from "./context.ts";
+import { negotiate } from "./negotiate.ts";
+import { commitPlan } from "./plan.ts";
+import type { Engine, ResourceRequest, ResourceResponse, Verb } from "./request.ts";
+import { answerError } from "./respond.ts";
+import { createBinding } from "./subresources/binding.ts";
+import { createEviction } from "./subresources/eviction.ts";
+import { createReview, REVIEWS } from "./subresources/reviews.ts";
+import { getScale, patchScale, updateScale } from "./subresources/scale.ts";
+import { createToken } from "./subresources/token.ts";
+import { create } from "./verbs/create.ts";
+import { remove } from "./verbs/delete.ts";
+import { deleteCollection } from "./verbs/deletecollection.ts";
+import { get } from "./verbs/get.ts";
+import { list } from "./verbs/list.ts";
+import { patch } from "./verbs/patch.ts";
+import { update } from "./verbs/update.ts";
+import { watch } from "./verbs/watch.ts";
+
+export type { EngineOptions, ServiceNetwork } from "./context.ts";
+
+/** The one implementation behind HTTPS and the bus: authorize, admit, decide, commit, answer. */
+export function createEngine(options: EngineOptions): Engine {
+  return engineOf(createContext(options));
+}
+
+/** The engine on a context that others use as well (the bus server's watches). */
+export function engineOf(context: EngineContext): Engine {
+  return {
+    handle: (request) => handle(context, request),
+    plan: (request) => commitPlan(context, request),
+  };
+}
+
+type Handler = (context: EngineContext, request: ResourceRequest) => Promise<ResourceResponse>;
+
+const VERBS: Readonly<Record<Verb, Handler>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: deleteCollection,
+};
+
+/** `<subresource> <verb>`; what is written like the object itself differs in update.ts. */
+const SUBRESOURCES: Readonly<Record<string, Handler>> = {
+  "status get": get,
+  "status update": update,
+  "status patch": patch,
+  "finalize update": update,
+  "scale get": getScale,
+  "scale update": updateScale,
+  "scale patch": patchScale,
+  "binding create": createBinding,
+  "eviction create": createEviction,
+  "token create": createToken,
+  "ephemeralcontainers get": get,
+  "ephemeralcontainers update": update,
+  "ephemeralcontainers patch": patch,
+};
+
+async function handle(context: EngineContext, request: ResourceRequest): Promise<ResourceResponse> {
+  try {
+    authorizeRequest(context, request);
+    const handler = handlerOf(request);
+    if (handler === undefined) throw methodNotSupported(request.table, request.verb);
+    negotiate(request);
+    return await handler(context, request);
+  } catch (error) {
+    return answerError(error);
+  }
+}
+
+function authorizeRequest(context: EngineContext, request: ResourceRequest): void {
+  const { user, verb, table, subresource, namespace, name } = request;
+  authorize(context, {
+    user,
+    verb,
+    group: table.group,
+    resource: table.plural,
+    subresource: subresource?.name ?? "",
+    namespace,
+    name,
+  });
+}
+
+function handlerOf({ table, subresource, verb }: ResourceRequest): Handler | undefined {
+  if (subresource) {
+    return subresource.verbs.includes(verb)
+      ? SUBRESOURCES[`${subresource.name} ${verb}`]
+      : undefined;
+  }
+  if (!table.verbs.includes(verb)) return undefined;
+  if (table.log !== "none") return VERBS[verb];
+  return REVIEWS.has(table.kind) ? createReview : undefined;
+}

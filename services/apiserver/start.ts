@@ -1,0 +1,168 @@
+import { escapeToken } from "../../nats/subjects.ts";
+import type { Bus } from "../../shared/actor/bus.ts";
+import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
+import { serviceUnavailable } from "../../shared/api/errors.ts";
+import { Projection } from "../../shared/store/projection.ts";
+import type { Store } from "../../shared/store/store.ts";
+import type { ProjectionReader } from "../../shared/store/view.ts";
+import { Authenticator } from "./auth/authenticate.ts";
+import { RbacAuthorizer } from "./auth/authorize.ts";
+import type { Pki } from "./auth/pki.ts";
+import type { StaticTokens } from "./auth/token-file.ts";
+import { DEFAULT_ISSUER, ServiceAccountTokens } from "./auth/tokens.ts";
+import { firstAddress, type ServingAddress } from "./bootstrap/kubernetes-service.ts";
+import { startBootstrap } from "./bootstrap/start.ts";
+import { serveBus } from "./bus-server.ts";
+import { createContext, type EngineContext, type LogName, type ServiceNetwork } from "./context.ts";
+import { engineOf } from "./engine.ts";
+import type { HealthCheck } from "./http/health.ts";
+import { type HttpServer, startHttpServer } from "./http/server.ts";
+import type { Authorizer, Engine } from "./request.ts";
+
+export interface ApiserverOptions {
+  /** The logs; only the apiserver may write them. */
+  readonly stores: Readonly<Record<LogName, Store>>;
+  readonly network: ServiceNetwork;
+  /** Absent: no HTTPS and no service account tokens, only the bus (simulation). */
+  readonly https?: HttpsOptions;
+  /** Default: RBAC over the cluster's log. */
+  readonly authorizer?: (cluster: ProjectionReader) => Authorizer;
+  /** Where pods reach this replica; absent: it is not among the endpoints of `kubernetes`. */
+  readonly serving?: ServingAddress;
+}
+
+export interface HttpsOptions {
+  readonly pki: Pki;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Default: all addresses. */
+  readonly address?: string;
+  readonly staticTokens?: StaticTokens;
+}
+
+export type Projections = Readonly<Record<LogName, Projection>>;
+
+export interface Apiserver extends Running {
+  readonly engine: Engine;
+  readonly projections: Projections;
+  /** Of HTTPS. */
+  readonly port: number | undefined;
+}
+
+/**
+ * Starts one replica of the apiserver: reads the logs into memory, then serves the bus and HTTPS.
+ * Any number of replicas run side by side.
+ */
+export async function startApiserver(
+  dependencies: ActorDependencies,
+  options: ApiserverOptions,
+): Promise<Apiserver> {
+  const { runtime, bus, logger, replica } = dependencies;
+  const { stores, network, https } = options;
+  const projections = await readLogs(dependencies, stores);
+  const { cluster } = projections;
+  const authorizer = options.authorizer?.(cluster) ?? new RbacAuthorizer(cluster);
+  const issuer = https ? issuerOf(dependencies, https, cluster) : undefined;
+  const tokens = issuer ?? NO_TOKENS;
+  const parts = { runtime, stores, projections, authorizer, network, logger, tokens };
+  const context = createContext(parts);
+  const engine = engineOf(context);
+  // What every cluster has comes before anything is served: without roles nobody may do anything
+  const standing = await startBootstrap({
+    engine,
+    projections,
+    runtime,
+    logger,
+    replica,
+    serviceAddress: firstAddress(network.serviceCidr),
+    ...(options.serving ? { serving: options.serving } : {}),
+  });
+  const server = serveBus({ bus, engine, context, replica });
+  let http: HttpServer | undefined;
+  if (https && issuer) http = await serveHttps(dependencies, https, context, engine, issuer);
+  return {
+    engine,
+    projections,
+    port: http?.port,
+    stop: async () => {
+      await standing.stop();
+      await http?.close();
+      await server.stop();
+      for (const projection of Object.values(projections)) projection.stop();
+    },
+  };
+}
+
+async function readLogs(
+  { runtime }: ActorDependencies,
+  stores: ApiserverOptions["stores"],
+): Promise<Projections> {
+  const projections = {
+    cluster: new Projection({ runtime }),
+    events: new Projection({ runtime }),
+    leases: new Projection({ runtime }),
+  };
+  const names = Object.keys(projections) as LogName[];
+  await Promise.all(names.map((name) => projections[name].follow(stores[name])));
+  return projections;
+}
+
+function issuerOf(
+  { runtime }: ActorDependencies,
+  { pki }: HttpsOptions,
+  cluster: ProjectionReader,
+): ServiceAccountTokens {
+  return new ServiceAccountTokens({ runtime, keys: [pki.serviceAccountKey], cluster });
+}
+
+/** Of an apiserver without a signing key. */
+const NO_TOKENS: EngineContext["tokens"] = {
+  audience: DEFAULT_ISSUER,
+  issue: () => {
+    throw serviceUnavailable("this apiserver has no key to sign tokens with");
+  },
+  verify: () => ({ valid: false, error: "this apiserver has no key to check tokens with" }),
+};
+
+function serveHttps(
+  { bus, runtime, logger }: ActorDependencies,
+  { pki, port, address, staticTokens }: HttpsOptions,
+  { authorizer, projections }: EngineContext,
+  engine: Engine,
+  issuer: ServiceAccountTokens,
+): Promise<HttpServer> {
+  const authenticator = new Authenticator({
+    tokens: issuer,
+    authorizer,
+    ...(staticTokens ? { staticTokens } : {}),
+  });
+  const { certificate, key } = pki.apiserver;
+  return startHttpServer({
+    engine,
+    authorizer,
+    authenticator,
+    runtime,
+    bus,
+    nodeToken: escapeToken,
+    logger,
+    checks: checksOf(bus, projections),
+    identity: issuer,
+    tls: { certificate, key, clientAuthority: pki.ca.certificate },
+    port,
+    ...(address ? { address } : {}),
+  });
+}
+
+function checksOf(bus: Bus, projections: EngineContext["projections"]): HealthCheck[] {
+  const unreachable = () => (bus.connected ? undefined : "the log cannot be reached");
+  const caches = Object.entries(projections).map(([name, projection]) => ({
+    name: `projection-${name}`,
+    live: false,
+    check: () => (projection.ready ? undefined : "it has not been read yet"),
+  }));
+  return [
+    { name: "ping", live: true, check: () => undefined },
+    { name: "log", live: false, check: unreachable },
+    ...caches,
+  ];
+}

@@ -1,0 +1,182 @@
+import { badRequest, expired, StatusError } from "../../../shared/api/errors.ts";
+import { prefixOf } from "../../../shared/api/key.ts";
+import { apiVersionOf } from "../../../shared/api/kinds.ts";
+import type { KindTable } from "../../../shared/api/schema.ts";
+import { CompactedError, FutureRevisionError, type Revision } from "../../../shared/store/store.ts";
+import type { Entry, View } from "../../../shared/store/view.ts";
+import { type EngineContext, type Log, logOfTable, storedResource } from "../context.ts";
+import { type Continuation, decodeContinue, encodeContinue } from "../continue-token.ts";
+import { tooLargeResourceVersion } from "../freshness.ts";
+import { type Form, negotiate } from "../negotiate.ts";
+import { type ListOptions, listOptions } from "../options.ts";
+import { entryBytes, partialMetadata, presentedEntry } from "../present.ts";
+import type { BodyResponse, ResourceRequest } from "../request.ts";
+import { answerBytes } from "../respond.ts";
+import { type Selection, selected, selectionOf } from "../select.ts";
+import { tableList } from "../table/index.ts";
+import { atLeast, parseVersion } from "./get.ts";
+
+/** GET of a collection: the selected entries' bytes, one after the other. */
+export async function list(
+  context: EngineContext,
+  request: ResourceRequest,
+): Promise<BodyResponse> {
+  const form = negotiate(request);
+  const options = listOptions(request);
+  const { table, namespace } = request;
+  const { labelSelector, fieldSelector } = options;
+  const selection = selectionOf(table, namespace, labelSelector, fieldSelector);
+  const page = await readPage(logOfTable(context, table), selection, options);
+  return answerBytes(200, listBody(context, table, form, page));
+}
+
+/** One page of a list, all of it as of one revision. */
+export interface Page {
+  readonly revision: Revision;
+  readonly entries: readonly Entry[];
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
+
+/** @throws StatusError Expired, BadRequest, Timeout */
+export async function readPage(
+  log: Log,
+  selection: Selection,
+  options: ListOptions,
+): Promise<Page> {
+  const from = options.continue ? continuationOf(options) : undefined;
+  const view = await viewOf(log, options, from);
+  const all = selected(view, selection);
+  const first = from ? firstAtOrAfter(all, prefixOfList(selection) + from.start) : 0;
+  const end = options.limit > 0 ? Math.min(all.length, first + options.limit) : all.length;
+  const entries = first === 0 && end === all.length ? all : all.slice(first, end);
+  if (end >= all.length) return { revision: view.revision, entries };
+  const last = entries[entries.length - 1] as Entry;
+  const start = `${last.key.slice(prefixOfList(selection).length)}\0`;
+  const token = encodeContinue({ revision: view.revision, start });
+  const remaining = selection.plain ? { remainingItemCount: all.length - end } : {};
+  return { revision: view.revision, entries, continue: token, ...remaining };
+}
+
+function continuationOf(options: ListOptions): Continuation {
+  if (options.resourceVersion !== "" && options.resourceVersion !== "0") {
+    throw badRequest("specifying resource version is not allowed when using continue");
+  }
+  return decodeContinue(options.continue);
+}
+
+function prefixOfList({ table, namespace }: Selection): string {
+  const resource = storedResource(table);
+  if (!table.namespaced) return prefixOf(resource, "");
+  return namespace === "" ? prefixOf(resource) : prefixOf(resource, namespace);
+}
+
+/** The state that the options ask for: the present one, or an earlier one that is still kept. */
+async function viewOf(
+  log: Log,
+  options: ListOptions,
+  from: Continuation | undefined,
+): Promise<View> {
+  if (from) {
+    if (from.revision === -1) {
+      await log.freshness.latest();
+      return log.projection;
+    }
+    return viewAt(log, from.revision, () => inconsistentContinue(from));
+  }
+  const { resourceVersion, resourceVersionMatch, limit } = options;
+  const exact =
+    resourceVersionMatch === "Exact" ||
+    (resourceVersionMatch === "" && limit > 0 && !["", "0"].includes(resourceVersion));
+  if (!exact) {
+    await atLeast(log, resourceVersion);
+    return log.projection;
+  }
+  const revision = parseVersion(resourceVersion);
+  return viewAt(log, revision, () =>
+    expired("The resourceVersion for the provided list is too old."),
+  );
+}
+
+async function viewAt(log: Log, revision: Revision, tooOld: () => Error): Promise<View> {
+  await log.freshness.reached(revision);
+  const { projection } = log;
+  if (revision === projection.revision) return projection;
+  try {
+    return projection.at(revision);
+  } catch (error) {
+    if (error instanceof CompactedError) throw tooOld();
+    if (error instanceof FutureRevisionError) {
+      throw tooLargeResourceVersion(revision, projection.revision);
+    }
+    throw error;
+  }
+}
+
+/** The rest of the list can still be had, but as of now. */
+function inconsistentContinue(from: Continuation): Error {
+  const message =
+    "The provided continue parameter is too old to display a consistent list result. You can " +
+    "start a new list without the continue parameter, or use the continue token in this response " +
+    "to retrieve the remainder of the results. Continuing with the provided token results in an " +
+    "inconsistent list - objects that were created, modified, or deleted between the time the " +
+    "first chunk was returned and now may show up in the list.";
+  const { body } = expired(message);
+  const token = encodeContinue({ revision: -1, start: from.start });
+  return new StatusError({ ...body, metadata: { continue: token } });
+}
+
+/** Index of the first entry whose key is not below; entries are in key order. */
+function firstAtOrAfter(entries: readonly Entry[], key: string): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle] as Entry).key < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const COMMA = Buffer.from(",");
+const END = Buffer.from("]}");
+
+/** The list as it is written: its head, the entries, its end. */
+export function listBody(
+  context: EngineContext,
+  table: KindTable,
+  form: Form,
+  page: Page,
+): readonly Uint8Array[] {
+  const { entries, revision, remainingItemCount } = page;
+  if (form.type === "table") {
+    return tableList(
+      table,
+      entries.map((entry) => presentedEntry(table, entry)),
+      {
+        now: context.runtime.clock.now(),
+        resourceVersion: String(revision),
+        ...(page.continue ? { continue: page.continue } : {}),
+        ...(remainingItemCount !== undefined ? { remainingItemCount } : {}),
+        includeObject: form.includeObject,
+      },
+    );
+  }
+  const metadata = {
+    resourceVersion: String(revision),
+    continue: page.continue,
+    remainingItemCount,
+  };
+  const type =
+    form.type === "metadata"
+      ? { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1" }
+      : { kind: table.listKind, apiVersion: apiVersionOf(table) };
+  const head = JSON.stringify({ ...type, metadata, items: [] });
+  const parts: Uint8Array[] = [Buffer.from(head.slice(0, -2))];
+  for (const entry of entries) {
+    if (parts.length > 1) parts.push(COMMA);
+    parts.push(form.type === "metadata" ? partialMetadata(entry.object) : entryBytes(table, entry));
+  }
+  parts.push(END);
+  return parts;
+}

@@ -1,0 +1,175 @@
+import {
+  normalizeBase64,
+  normalizeMicroTime,
+  normalizeTime,
+  ScalarError,
+  storedQuantity,
+} from "./scalars.ts";
+import type { ObjectSchema, ScalarSchema, Schema } from "./schema.ts";
+
+/**
+ * The quick check of a parsed document: types, formats, unknown fields. Compiled once per schema
+ * into closures. Answers the value in its stored form (nulls dropped, quantities, times and base64
+ * normalized), or SUSPECT: then strict.ts finds out what is wrong, if anything.
+ */
+export type Checker = (value: unknown) => unknown;
+
+export const SUSPECT = Symbol("suspect");
+
+/** Keys of all objects seen since it was set to 0: fewer than the text has means a repeated one. */
+export const seen = { keys: 0 };
+
+const compiled = new WeakMap<Schema, Checker>();
+
+/** The checker of a schema; schemas may contain themselves. */
+export function checkerOf(schema: Schema): Checker {
+  const known = compiled.get(schema);
+  if (known) return known;
+  let real: Checker = (value) => {
+    real = compile(schema);
+    compiled.set(schema, real);
+    return real(value);
+  };
+  const late: Checker = (value) => real(value);
+  compiled.set(schema, late);
+  return late;
+}
+
+function compile(schema: Schema): Checker {
+  switch (schema.type) {
+    case "object":
+      return compileObject(schema);
+    case "map":
+      return compileMap(checkerOf(schema.values));
+    case "array":
+      return compileArray(checkerOf(schema.items));
+    case "any":
+      return checkAny;
+    default:
+      return compileScalar(schema);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function compileObject(schema: ObjectSchema): Checker {
+  const fields = new Map<string, Checker>();
+  for (const [name, field] of Object.entries(schema.properties)) {
+    fields.set(name, checkerOf(field.schema));
+  }
+  return (value) => {
+    if (!isObject(value)) return SUSPECT;
+    let nulls = false;
+    for (const key in value) {
+      const check = fields.get(key);
+      if (check === undefined) return SUSPECT;
+      seen.keys++;
+      const member = value[key];
+      if (member === null) {
+        nulls = true;
+        continue;
+      }
+      const stored = check(member);
+      if (stored === SUSPECT) return SUSPECT;
+      if (stored !== member) value[key] = stored;
+    }
+    return nulls ? withoutNulls(value) : value;
+  };
+}
+
+function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+}
+
+function compileMap(check: Checker): Checker {
+  return (value) => {
+    if (!isObject(value)) return SUSPECT;
+    for (const key in value) {
+      seen.keys++;
+      const member = value[key];
+      const stored = member === null ? SUSPECT : check(member);
+      if (stored === SUSPECT) return SUSPECT;
+      if (stored !== member) value[key] = stored;
+    }
+    return value;
+  };
+}
+
+function compileArray(check: Checker): Checker {
+  return (value) => {
+    if (!Array.isArray(value)) return SUSPECT;
+    for (let index = 0; index < value.length; index++) {
+      const member: unknown = value[index];
+      const stored = member === null ? SUSPECT : check(member);
+      if (stored === SUSPECT) return SUSPECT;
+      if (stored !== member) value[index] = stored;
+    }
+    return value;
+  };
+}
+
+/** Anything goes; its keys are counted all the same. */
+const checkAny: Checker = (value) => {
+  if (Array.isArray(value)) for (const member of value) checkAny(member);
+  else if (isObject(value)) {
+    for (const key in value) {
+      seen.keys++;
+      checkAny(value[key]);
+    }
+  }
+  return value;
+};
+
+function compileScalar(schema: ScalarSchema): Checker {
+  const check = scalarCheckerOf(schema);
+  return (value) => {
+    try {
+      return check(value);
+    } catch (error) {
+      if (error instanceof ScalarError) return SUSPECT;
+      throw error;
+    }
+  };
+}
+
+function scalarCheckerOf(schema: ScalarSchema): Checker {
+  switch (schema.type) {
+    case "boolean":
+      return (value) => (typeof value === "boolean" ? value : SUSPECT);
+    case "number":
+      return (value) => (typeof value === "number" ? value : SUSPECT);
+    case "integer":
+      return (value) => (isInteger(value, schema.format) ? value : SUSPECT);
+    case "intOrString":
+      return (value) => (typeof value === "string" || isInteger(value, "int32") ? value : SUSPECT);
+    case "quantity":
+      return (value) =>
+        typeof value === "string" || typeof value === "number" ? storedQuantity(value) : SUSPECT;
+    default: {
+      const normalize = stringNormalizer(schema);
+      return (value) => {
+        if (typeof value !== "string") return SUSPECT;
+        return normalize ? normalize(value) : value;
+      };
+    }
+  }
+}
+
+const INT32_MAX = 2 ** 31 - 1;
+const INT64_MAX = 2 ** 63;
+
+export function isInteger(value: unknown, format: string | undefined): boolean {
+  if (!Number.isInteger(value)) return false;
+  const number = value as number;
+  if (format === "int32") return number <= INT32_MAX && number >= -INT32_MAX - 1;
+  return number < INT64_MAX && number >= -INT64_MAX;
+}
+
+/** How a string of the format is brought into its stored form; throws ScalarError. */
+export function stringNormalizer(schema: ScalarSchema): ((text: string) => string) | undefined {
+  if (schema.format === "byte") return normalizeBase64;
+  if (schema.format !== "date-time") return undefined;
+  return schema.name?.endsWith(".MicroTime") ? normalizeMicroTime : normalizeTime;
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { joinMembership, type Membership, SILENCE_MS_MAX } from "../../shared/actor/membership.ts";
+import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
+import { World } from "./world.ts";
+
+const KEYS = Array.from({ length: 300 }, (_, index) => `pods/default/web-${index}`);
+
+interface Replica {
+  readonly process: SimulatedProcess;
+  readonly membership: Membership;
+}
+
+function join(world: World, replica: string): Replica {
+  const dependencies = world.dependencies(replica);
+  return { process: dependencies.runtime, membership: joinMembership(dependencies, "actor") };
+}
+
+async function three(world: World): Promise<[Replica, Replica, Replica]> {
+  const replicas: [Replica, Replica, Replica] = [
+    join(world, "a"),
+    join(world, "b"),
+    join(world, "c"),
+  ];
+  await world.simulator.advance(100);
+  return replicas;
+}
+
+function owners(replicas: readonly Replica[], key: string): string[] {
+  const owning = replicas.filter(({ membership }) => membership.owns(key));
+  return owning.map(({ process }) => process.name);
+}
+
+describe("membership", () => {
+  it("gives every key to exactly one replica, and each replica its share", async () => {
+    const replicas = await three(new World());
+    for (const key of KEYS) expect(owners(replicas, key)).toHaveLength(1);
+    for (const { membership } of replicas) {
+      const share = KEYS.filter((key) => membership.owns(key)).length;
+      expect(share).toBeGreaterThan(KEYS.length / 5);
+    }
+  });
+
+  it("owns nothing before it has listened to the others", async () => {
+    const world = new World();
+    const { membership } = join(world, "a");
+    expect(KEYS.some((key) => membership.owns(key))).toBe(false);
+    await world.simulator.advance(100);
+    expect(KEYS.every((key) => membership.owns(key))).toBe(true);
+  });
+
+  it("moves only the keys of the replica that went", async () => {
+    const world = new World();
+    const replicas = await three(world);
+    const before = new Map(KEYS.map((key) => [key, owners(replicas, key)[0]]));
+    replicas[1].process.crash();
+    await world.simulator.advance(SILENCE_MS_MAX + 200);
+    const left = [replicas[0], replicas[2]];
+    for (const key of KEYS) {
+      const [owner] = owners(left, key);
+      expect(owner).toBeDefined();
+      if (before.get(key) !== "b") expect(owner).toBe(before.get(key));
+    }
+  });
+
+  it("takes over at once from a replica that leaves in order", async () => {
+    const world = new World();
+    const [first, second, third] = await three(world);
+    second.membership.leave();
+    await world.simulator.advance(5);
+    expect(first.membership.members()).toEqual(["a", "c"]);
+    expect(KEYS.every((key) => owners([first, third], key).length === 1)).toBe(true);
+  });
+
+  it("tells what was owned before each change, so that the gained keys are known", async () => {
+    const world = new World();
+    const { membership } = join(world, "a");
+    const gained: number[] = [];
+    membership.onChange((owned) => {
+      gained.push(KEYS.filter((key) => membership.owns(key) && !owned(key)).length);
+    });
+    await world.simulator.advance(100);
+    const other = join(world, "b");
+    await world.simulator.advance(100);
+    const lost = KEYS.filter((key) => !membership.owns(key)).length;
+    other.process.crash();
+    await world.simulator.advance(1_000);
+    expect(gained).toEqual([KEYS.length, 0, lost]);
+  });
+
+  it("does not blame the others for its own disconnection", async () => {
+    const world = new World();
+    const [first, , third] = await three(world);
+    world.network.cut(first.process, { send: true, receive: true });
+    await world.simulator.advance(2_000);
+    expect(first.membership.members()).toEqual(["a", "b", "c"]);
+    expect(third.membership.members()).toEqual(["b", "c"]);
+    world.network.cut(first.process, undefined);
+    await world.simulator.advance(200);
+    expect(third.membership.members()).toEqual(["a", "b", "c"]);
+  });
+
+  it("is not disturbed by messages that are no beats", async () => {
+    const world = new World();
+    const [first] = await three(world);
+    const { bus } = world.dependencies("stranger");
+    for (const text of ["", "{", "null", '{"replica":1}']) {
+      bus.publish("actors.actor.beat", Buffer.from(text));
+    }
+    await world.simulator.advance(100);
+    expect(first.membership.members()).toEqual(["a", "b", "c"]);
+  });
+});
