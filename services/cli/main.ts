@@ -64,6 +64,8 @@ program
       if (!(error instanceof UsageError)) console.error(error);
       process.exitCode = 1;
     }
+    // What was still being waited for when the end was asked for is not waited for any longer.
+    process.exit();
   });
 
 program
