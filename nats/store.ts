@@ -59,7 +59,7 @@ export async function openStore(
   try {
     const replicas = options.replicas ?? 1;
     await checkServer(requests);
-    if (options.readOnly) await awaitLog(connection, requests, options.name);
+    if (options.readOnly) await awaitLog(requests, options.name);
     else await ensureLog(requests, options.name, replicas);
     return new JetStreamStore(connection, requests, runtime, options);
   } catch (error) {

@@ -1,4 +1,3 @@
-import type { Connection } from "./connect.ts";
 import { ApiError, type Requests } from "./requests.ts";
 import { type LogName, streamOf } from "./subjects.ts";
 
@@ -147,13 +146,22 @@ function differences(
   return wrong;
 }
 
-/** For users that may only read: waits until the log's writer has made it. */
-export async function awaitLog(connection: Connection, requests: Requests, log: LogName) {
+const AWAIT_MS = 60_000;
+
+/**
+ * For users that may only read: waits until the log's writer has made it.
+ * @throws Error when it does not come.
+ */
+export async function awaitLog(requests: Requests, log: LogName): Promise<void> {
+  const deadline = performance.now() + AWAIT_MS;
   for (;;) {
     try {
-      return await requests.api<StreamInfo>(`STREAM.INFO.${streamOf(log)}`, undefined);
+      await requests.api<StreamInfo>(`STREAM.INFO.${streamOf(log)}`, undefined);
+      return;
     } catch (error) {
-      if (connection.nats.isClosed()) throw error;
+      if (performance.now() > deadline) {
+        throw new Error(`nobody has made the log ${log}`, { cause: error });
+      }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
