@@ -58,14 +58,15 @@ function compactionConfig(replicas: number): Record<string, unknown> {
   };
 }
 
-function decisionsConfig(replicas: number): Record<string, unknown> {
+/** On one server only, and not synced: a record lost in a power cut harms nobody. */
+function decisionsConfig(): Record<string, unknown> {
   return {
-    ...fileStream("decisions", ["decisions.>"], replicas),
+    ...fileStream("decisions", ["decisions.>"], 1),
     discard: "old",
     max_age: DECISIONS_AGE_SECONDS * SECOND,
     max_bytes: DECISIONS_BYTES,
-    // A record lost in a power cut harms nobody; an fsync for each would slow down every commit.
-    ...(replicas === 1 ? { persist_mode: "async" } : {}),
+    // An fsync for each record would slow down every commit.
+    persist_mode: "async",
   };
 }
 
@@ -90,7 +91,7 @@ function fileStream(name: string, subjects: string[], replicas: number): Record<
 export async function ensureLog(requests: Requests, log: LogName, replicas: number): Promise<void> {
   await checkServer(requests);
   await ensureStream(requests, compactionConfig(replicas));
-  if (log === "cluster") await ensureStream(requests, decisionsConfig(replicas));
+  if (log === "cluster") await ensureStream(requests, decisionsConfig());
   await ensureStream(requests, logConfig(log, replicas));
 }
 
