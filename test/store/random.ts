@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Store, Version, Write } from "../../shared/store/store.ts";
+import { ConflictError, type Store, type Version, type Write } from "../../shared/store/store.ts";
 import { HEADERS, Recorder, value } from "./harness.ts";
 
 /** One thing that is done to a store. */
@@ -48,8 +48,8 @@ export async function compare(subject: Store, model: Store, steps: readonly Step
       const list = await store.list(prefix, revision);
       return { revision: list.revision, versions: list.versions.map(plain) };
     };
-    const actual = await settled(run(subject));
-    expect(actual).toEqual(await settled(run(model)));
+    const actual = await settled(model, run(subject));
+    expect(actual).toEqual(await settled(model, run(model)));
     expect(await subject.head()).toBe(await model.head());
   }
   await allDelivered(watchers);
@@ -90,10 +90,17 @@ async function resolve(model: Store, writes: Step["writes"]): Promise<Write[]> {
   return resolved;
 }
 
-async function settled(outcome: Promise<unknown>): Promise<unknown> {
+async function settled(model: Store, outcome: Promise<unknown>): Promise<unknown> {
   try {
     return { value: await outcome };
   } catch (error) {
+    if (error instanceof ConflictError) {
+      // Of several expectations that do not hold, any may be named; but it must be one.
+      const { key, expected, actual } = error;
+      expect(actual).toBe((await model.get(key))?.revision ?? 0);
+      expect(actual).not.toBe(expected);
+      return { error: error.name };
+    }
     return { error: (error as Error).name, message: (error as Error).message };
   }
 }
