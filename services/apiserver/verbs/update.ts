@@ -109,7 +109,10 @@ function checkVersion(
   const uid = next.metadata.uid;
   if (uid && uid !== old.metadata.uid) {
     const found = `UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-    throw conflict(table, name, `Precondition failed: ${found}`);
+    const path = [table.plural, asked.namespace, name].filter((part) => part !== "").join("/");
+    const object = `StorageError: invalid object, Code: 4, Key: /registry/${path}`;
+    const more = `ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${found}`;
+    throw conflict(table, name, `${object}, ${more}`);
   }
   const stated = expect ?? next.metadata.resourceVersion ?? "";
   if (stated === "" || stated === "0") {
