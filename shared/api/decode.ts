@@ -70,16 +70,6 @@ export function decodeObject(
   return decodeSlowly(jsonValueOf(value), [], target, fieldValidation);
 }
 
-/** The value of the `fieldValidation` parameter; "" is Warn. @throws StatusError BadRequest */
-export function parseFieldValidation(text: string): FieldValidation {
-  if (text === "") return "Warn";
-  if (text === "Strict" || text === "Warn" || text === "Ignore") return text;
-  throw badRequest(
-    `fieldValidation: Unsupported value: ${quote(text)}: ` +
-      'supported values: "Ignore", "Strict", "Warn"',
-  );
-}
-
 function decodeJson(body: Buffer, target: DecodeTarget, mode: FieldValidation): Decoded {
   const text = body.toString();
   let value: unknown;
