@@ -1,8 +1,8 @@
-import { headers as newHeaders } from "nats";
 import { FutureRevisionError, type Revision, UnavailableError } from "../shared/store/store.ts";
 import { Consumer } from "./consumer.ts";
+import { headersOf } from "./headers.ts";
 import type { CompactionMark, Log } from "./log.ts";
-import { isDeletion, stampOf } from "./message.ts";
+import { stampOf } from "./message.ts";
 import { ApiError, type ApiErrorBody } from "./requests.ts";
 
 const WRONG_LAST_SEQUENCE = 10071;
@@ -55,8 +55,8 @@ async function raise(
     const compacted = Math.max(mark.compacted, to.compacted ?? 0);
     const removed = Math.max(mark.removed, to.removed ?? 0);
     if (compacted === mark.compacted && removed === mark.removed) return mark;
-    const headers = newHeaders();
-    headers.set("Nats-Expected-Last-Subject-Sequence", String(mark.sequence));
+    const expected = ["Nats-Expected-Last-Subject-Sequence", String(mark.sequence)] as const;
+    const headers = headersOf([expected]);
     const answer = await log.requests.request(
       `compaction.${log.name}`,
       JSON.stringify({ compacted, removed }),
@@ -87,14 +87,10 @@ function touched(log: Log, after: Revision, upTo: Revision): Promise<Map<string,
           pending = count;
           if (pending === 0) done();
         },
-        message: ({ message, sequence }) => {
+        message: ({ headers, subject, sequence }) => {
           if (sequence <= upTo) {
-            const stamp = stampOf(message.headers, sequence, message.subject);
-            stretches.set(stamp.subject, {
-              last: sequence,
-              deleted: isDeletion(message.headers),
-              fresh: stamp.replaced === 0,
-            });
+            const { deleted, replaced } = stampOf(headers, sequence, subject);
+            stretches.set(subject, { last: sequence, deleted, fresh: replaced === 0 });
           }
           pending -= 1;
           if (pending === 0 || sequence >= upTo) done();

@@ -9,6 +9,7 @@ export interface ServerSettings {
   readonly port: number;
   readonly storeDirectory: string;
   readonly logFile: string;
+  readonly pidFile: string;
   readonly durability: Durability;
   /**
    * When the server calls fsync: `always`, or an interval such as `2m`. Default: `always` for
@@ -46,6 +47,8 @@ max_pending: 256MB
 ping_interval: "5s"
 ping_max: 3
 log_file: ${text(settings.logFile)}
+# Whoever starts the cluster again after a crash finds a server that was left behind.
+pid_file: ${text(settings.pidFile)}
 # The log grows by restarts and errors only; this bounds it all the same.
 log_size_limit: 16MB
 jetstream {

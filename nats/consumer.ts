@@ -1,11 +1,14 @@
 import { createInbox, type Msg, nuid, type Subscription } from "nats";
 import type { Revision } from "../shared/store/store.ts";
 import type { Connection } from "./connect.ts";
+import { Headers } from "./headers.ts";
 import type { Requests } from "./requests.ts";
 
 /** A message as a consumer delivers it. */
 export interface Delivered {
-  readonly message: Msg;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: Headers;
   readonly sequence: Revision;
   /** When the stream took it, milliseconds since the Unix epoch. */
   readonly time: number;
@@ -130,8 +133,10 @@ export class Consumer {
   #take(message: Msg): void {
     if (this.#closed) return;
     this.#heard = performance.now();
-    if (message.data.length === 0 && message.headers?.code === 100) {
-      this.#control(message);
+    const { subject, data } = message;
+    const headers = new Headers(message);
+    if (data.length === 0 && headers.status === 100) {
+      this.#control(message, headers);
       return;
     }
     const place = placeOf(message.reply ?? "");
@@ -141,15 +146,16 @@ export class Consumer {
       this.#lose(new Error(`delivery ${this.#delivered} is missing`));
       return;
     }
-    this.#handler.message({ message, sequence: place.sequence, time: place.time });
+    const { sequence, time } = place;
+    this.#handler.message({ subject, data, headers, sequence, time });
   }
 
   /** Heartbeats and questions whether this side keeps up. */
-  #control(message: Msg): void {
-    const stalled = message.headers?.get("Nats-Consumer-Stalled");
+  #control(message: Msg, headers: Headers): void {
+    const stalled = headers.get("Nats-Consumer-Stalled");
     if (message.reply) message.respond();
     else if (stalled) this.#connection.nats.publish(stalled);
-    const last = message.headers?.get("Nats-Last-Consumer");
+    const last = headers.get("Nats-Last-Consumer");
     if (last && Number(last) !== this.#delivered) {
       this.#lose(new Error(`deliveries after ${this.#delivered} are missing`));
     }

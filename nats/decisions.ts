@@ -65,9 +65,9 @@ async function read(connection: Connection, filter: DecisionFilter): Promise<Dec
             pending = count;
             if (pending === 0) done();
           },
-          message: ({ message }) => {
+          message: ({ data }) => {
             try {
-              records.push(decode(message.data));
+              records.push(decode(data));
             } catch (error) {
               consumer.close();
               reject(error);

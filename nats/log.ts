@@ -7,9 +7,10 @@ import {
   type Version,
 } from "../shared/store/store.ts";
 import type { Connection } from "./connect.ts";
-import { directPosition, directStamp, type Stamp, versionOf } from "./message.ts";
+import { Headers, statusOf } from "./headers.ts";
+import { directPosition, directStamp, directVersion, type Stamp } from "./message.ts";
 import { ApiError, type Requests } from "./requests.ts";
-import type { StreamInfo } from "./streams.ts";
+import { keepsOnlyLast, type StreamInfo } from "./streams.ts";
 import { keyOfSubject, type LogName, streamOf, subjectOfKey, subjectOfPrefix } from "./subjects.ts";
 
 const READ_MS = 5_000;
@@ -48,16 +49,10 @@ export class Log {
     return (await this.info()).state.last_seq;
   }
 
-  /** The last message of the key, deleted or not. Asks the stream's leader. */
+  /** The last message of the key, deleted or not. */
   async last(key: Key): Promise<Version | undefined> {
-    return this.#stored({ last_by_subj: subjectOfKey(this.name, key) });
-  }
-
-  async #stored(request: Record<string, unknown>): Promise<Version | undefined> {
-    const message = await this.#direct(request);
-    if (!message) return undefined;
-    const position = directPosition(message);
-    return versionOf(position.subject, message.data, message.headers, position);
+    const message = await this.#direct({ last_by_subj: subjectOfKey(this.name, key) });
+    return message && directVersion(message);
   }
 
   /** Who wrote the last message of the key. */
@@ -77,7 +72,6 @@ export class Log {
 
   /** The live versions of the keys with the prefix as of the revision, in key order. */
   async versionsAt(prefix: string, at: Revision): Promise<Version[]> {
-    if (at === 0) return [];
     const subjects = await this.#subjects(prefix);
     const versions: Version[] = [];
     for (let start = 0; start < subjects.length; start += SUBJECTS_PER_READ) {
@@ -90,7 +84,8 @@ export class Log {
   /** The live versions of these subjects as of the revision. */
   async lastUpTo(subjects: readonly string[], at: Revision): Promise<Version[]> {
     const versions: Version[] = [];
-    let rest = [...subjects];
+    // For the server, up to 0 means without a limit.
+    let rest = at === 0 ? [] : [...subjects];
     while (rest.length > 0) {
       let pending = 0;
       const messages = await this.requests.requestMany(
@@ -100,16 +95,15 @@ export class Log {
           timeoutMs: READ_MS,
           last: (message) => {
             if (!isEnd(message)) return false;
-            pending = Number(message.headers?.get("Nats-Num-Pending") || 0);
+            pending = Number(new Headers(message).get("Nats-Num-Pending") ?? 0);
             return true;
           },
         },
       );
       const seen = new Set<string>();
       for (const message of messages) {
-        const position = directPosition(message);
-        seen.add(position.subject);
-        const version = versionOf(position.subject, message.data, message.headers, position);
+        seen.add(directPosition(new Headers(message)).subject);
+        const version = directVersion(message);
         if (version && version.value !== null) versions.push({ ...version, more: false });
       }
       // A large answer comes in parts; what is left is asked for again.
@@ -129,10 +123,10 @@ export class Log {
     );
     if (isNotFound(message)) return { compacted: 0, removed: 0, sequence: 0 };
     const { compacted, removed } = JSON.parse(Buffer.from(message.data).toString());
-    return { compacted, removed, sequence: directPosition(message).sequence };
+    return { compacted, removed, sequence: directPosition(new Headers(message)).sequence };
   }
 
-  /** The oldest revision that can be read. */
+  /** The oldest revision that a watch can begin behind. */
   async oldest(info: StreamInfo): Promise<Revision> {
     const { compacted } = await this.mark();
     const aged = Number(info.config["max_age"] ?? 0) > 0 ? info.state.first_seq - 1 : 0;
@@ -143,8 +137,8 @@ export class Log {
   async checkReadable(at: Revision): Promise<void> {
     const info = await this.info();
     if (at > info.state.last_seq) throw new FutureRevisionError(at, info.state.last_seq);
-    const oldest = await this.oldest(info);
-    if (at < oldest) throw new CompactedError(at, oldest);
+    const past = keepsOnlyLast(this.name) ? info.state.last_seq : await this.oldest(info);
+    if (at < past) throw new CompactedError(at, past);
   }
 
   async #subjects(prefix: string): Promise<string[]> {
@@ -173,22 +167,20 @@ export class Log {
 
 /** The end of an answer of several messages: an empty one with a status, 404 when none was found. */
 function isEnd(message: Msg): boolean {
-  const code = message.headers?.code ?? 0;
-  if (message.data.length > 0 || code === 0) return false;
-  if (code === 204 || code === 404) return true;
+  const status = statusOf(message);
+  if (status === 0) return false;
+  if (status === 204 || status === 404) return true;
   throw refusal(message);
 }
 
 function isNotFound(message: Msg): boolean {
-  const code = message.headers?.code ?? 0;
-  if (message.data.length > 0 || code === 0) return false;
-  if (code === 404) return true;
+  const status = statusOf(message);
+  if (status === 0) return false;
+  if (status === 404) return true;
   throw refusal(message);
 }
 
 function refusal(message: Msg): ApiError {
-  return new ApiError({
-    code: message.headers?.code ?? 500,
-    description: message.headers?.description ?? "refused",
-  });
+  const { status, description } = new Headers(message);
+  return new ApiError({ code: status, description });
 }

@@ -1,5 +1,6 @@
-import { type Msg, type MsgHdrs, headers as newHeaders } from "nats";
+import type { Msg, MsgHdrs } from "nats";
 import type { Revision, Version, Write, WriteHeaders } from "../shared/store/store.ts";
+import { Headers, headersOf } from "./headers.ts";
 import { keyOfSubject } from "./subjects.ts";
 
 /**
@@ -38,29 +39,43 @@ export interface Position {
   readonly time: number;
 }
 
+/** A message's part in an atomic batch. */
+export interface BatchPlace {
+  readonly id: string;
+  /** From 1. */
+  readonly sequence: number;
+  readonly last: boolean;
+}
+
 export function writeHeaders(
   write: Write,
   headers: WriteHeaders,
   commit: string,
-  options: { more: boolean; expected: Revision | undefined },
+  options: { more: boolean; expected: Revision | undefined; batch: BatchPlace | undefined },
 ): MsgHdrs {
-  const result = newHeaders();
-  result.set(ACTOR, escapeHeader(headers.actor));
-  result.set(REPLICA, escapeHeader(headers.replica));
-  result.set(TRACE, escapeHeader(headers.trace));
-  result.set(CAUSE, String(headers.cause));
-  result.set(COMMIT, commit);
-  if (options.more) result.set(MORE, "1");
-  if (write.value === null) result.set(OPERATION, "DEL");
-  if (options.expected !== undefined) result.set(EXPECTED, String(options.expected));
-  return result;
+  const fields: [string, string][] = [
+    [ACTOR, escapeHeader(headers.actor)],
+    [REPLICA, escapeHeader(headers.replica)],
+    [TRACE, escapeHeader(headers.trace)],
+    [CAUSE, String(headers.cause)],
+    [COMMIT, commit],
+  ];
+  const { more, expected, batch } = options;
+  if (more) fields.push([MORE, "1"]);
+  if (write.value === null) fields.push([OPERATION, "DEL"]);
+  if (expected !== undefined) fields.push([EXPECTED, String(expected)]);
+  if (batch) {
+    fields.push(["Nats-Batch-Id", batch.id], ["Nats-Batch-Sequence", String(batch.sequence)]);
+    if (batch.last) fields.push(["Nats-Batch-Commit", "1"]);
+  }
+  return headersOf(fields);
 }
 
 /** The version that a message holds; undefined when it is not one of a key. */
 export function versionOf(
   subject: string,
   data: Uint8Array,
-  headers: MsgHdrs | undefined,
+  headers: Headers,
   position: Position,
 ): Version | undefined {
   const key = keyOfSubject(subject);
@@ -70,48 +85,56 @@ export function versionOf(
     key,
     value: isDeletion(headers) ? null : Buffer.from(data.buffer, data.byteOffset, data.byteLength),
     headers: {
-      actor: unescapeHeader(headers?.get(ACTOR) ?? ""),
-      replica: unescapeHeader(headers?.get(REPLICA) ?? ""),
-      trace: unescapeHeader(headers?.get(TRACE) ?? ""),
-      cause: Number(headers?.get(CAUSE) ?? 0),
+      actor: shared(unescapeHeader(headers.get(ACTOR) ?? "")),
+      replica: shared(unescapeHeader(headers.get(REPLICA) ?? "")),
+      trace: unescapeHeader(headers.get(TRACE) ?? ""),
+      cause: Number(headers.get(CAUSE) ?? 0),
     },
     time: position.time,
     more: hasMore(headers),
   };
 }
 
-export function hasMore(headers: MsgHdrs | undefined): boolean {
-  return headers?.get(MORE) === "1";
+export function hasMore(headers: Headers): boolean {
+  return headers.get(MORE) === "1";
 }
 
-export function isDeletion(headers: MsgHdrs | undefined): boolean {
-  const operation = headers?.get(OPERATION);
+export function isDeletion(headers: Headers): boolean {
+  const operation = headers.get(OPERATION);
   return operation === "DEL" || operation === "PURGE";
 }
 
-/** What an answer of a direct get says, and where it stood. */
-export function directPosition(message: Msg): Position & { subject: string } {
-  const headers = message.headers;
+/** Where a message that a direct get answered stands. */
+export function directPosition(headers: Headers): Position & { subject: string } {
   return {
-    sequence: Number(headers?.get("Nats-Sequence")),
-    subject: headers?.get("Nats-Subject") ?? "",
-    time: Date.parse(headers?.get("Nats-Time-Stamp") ?? ""),
+    sequence: Number(headers.get("Nats-Sequence")),
+    subject: headers.get("Nats-Subject") ?? "",
+    time: Date.parse(headers.get("Nats-Time-Stamp") ?? ""),
   };
 }
 
-/** The stamp of a message by direct get. */
-export function directStamp(message: Msg): Stamp {
-  const { sequence, subject } = directPosition(message);
-  return stampOf(message.headers, sequence, subject);
+/** The version that a direct get answered. */
+export function directVersion(message: Msg): Version | undefined {
+  const headers = new Headers(message);
+  const position = directPosition(headers);
+  return versionOf(position.subject, message.data, headers, position);
 }
 
-export function stampOf(headers: MsgHdrs | undefined, sequence: Revision, subject: string): Stamp {
+/** The stamp of the message that a direct get answered. */
+export function directStamp(message: Msg): Stamp {
+  const headers = new Headers(message);
+  const { sequence, subject } = directPosition(headers);
+  return stampOf(headers, sequence, subject);
+}
+
+export function stampOf(headers: Headers, sequence: Revision, subject: string): Stamp {
+  const expected = headers.get(EXPECTED);
   return {
     sequence,
     subject,
-    commit: headers?.get(COMMIT) ?? "",
+    commit: headers.get(COMMIT) ?? "",
     deleted: isDeletion(headers),
-    replaced: headers?.has(EXPECTED) ? Number(headers.get(EXPECTED)) : undefined,
+    replaced: expected === undefined ? undefined : Number(expected),
   };
 }
 
@@ -128,4 +151,16 @@ function escapeHeader(text: string): string {
 
 function unescapeHeader(text: string): string {
   return text.includes("%") ? decodeURIComponent(text) : text;
+}
+
+const SHARED_MAX = 10_000;
+const sharedTexts = new Map<string, string>();
+
+/** One copy of each of the few names that most versions carry. */
+function shared(text: string): string {
+  const known = sharedTexts.get(text);
+  if (known !== undefined) return known;
+  if (sharedTexts.size >= SHARED_MAX) sharedTexts.clear();
+  sharedTexts.set(text, text);
+  return text;
 }

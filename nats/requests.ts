@@ -1,5 +1,6 @@
 import { createInbox, type Msg, type MsgHdrs, type Subscription } from "nats";
 import type { Connection } from "./connect.ts";
+import { statusOf } from "./headers.ts";
 
 /** The connection broke, or was broken; whether the request arrived is not known. */
 export class DisconnectedError extends Error {
@@ -182,5 +183,5 @@ export class Requests {
 }
 
 function isNobody(message: Msg): boolean {
-  return message.data.length === 0 && message.headers?.code === 503;
+  return statusOf(message) === 503;
 }

@@ -11,7 +11,7 @@ export { obtainServer } from "./binary.ts";
 export interface ServerOptions {
   /** Path of nats-server; see obtainServer. */
   readonly binary: string;
-  /** Its folder: nats.conf, nats-server.log, and the data under jetstream/. */
+  /** Its folder: nats.conf, nats-server.log, nats-server.pid, and the data under jetstream/. */
   readonly directory: string;
   readonly port: number;
   /** Default 127.0.0.1. */
@@ -58,6 +58,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     port,
     storeDirectory: join(directory, "jetstream"),
     logFile,
+    pidFile: join(directory, "nats-server.pid"),
     durability,
     ...(options.sync === undefined ? {} : { sync: options.sync }),
     users,

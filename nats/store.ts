@@ -18,7 +18,7 @@ import { type Durability, MAX_PAYLOAD } from "./config.ts";
 import type { Connection } from "./connect.ts";
 import { Log } from "./log.ts";
 import { ApiError, Requests } from "./requests.ts";
-import { awaitLog, checkServer, ensureLog } from "./streams.ts";
+import { awaitLog, checkServer, ensureLog, keepsOnlyLast } from "./streams.ts";
 import { type LogName, subjectOfKey } from "./subjects.ts";
 import { Tails } from "./tails.ts";
 import { LogWatch } from "./watch.ts";
@@ -38,7 +38,9 @@ const AWAY_MS = 10_000;
 const RETRY_MS = 25;
 
 /**
- * Opens one log of the cluster on JetStream; makes its stream when the user may.
+ * Opens one log of the cluster on JetStream; makes its stream when the user may. The log of leases
+ * has no history: its watches may leave out versions that a newer one of the key has replaced, and
+ * it can be read as of now only (CompactedError).
  * @throws Error when the server is too old or keeps the stream otherwise than asked.
  */
 export async function openStore(
@@ -112,6 +114,7 @@ class JetStreamStore implements Store {
 
   list(prefix: string, at?: Revision): Promise<{ revision: Revision; versions: Version[] }> {
     return this.#read(async () => {
+      if (at === undefined && keepsOnlyLast(this.#log.name)) return this.#listSnapshot(prefix);
       const revision = at ?? (await this.#barrier.head());
       const versions = await this.#past(revision, () => this.#log.versionsAt(prefix, revision));
       return { revision, versions };
@@ -142,6 +145,22 @@ class JetStreamStore implements Store {
     await this.#writer.idle();
     for (const watch of [...this.#watches]) watch.stop();
     this.#requests.close();
+  }
+
+  /** Where no history is kept, a state that holds still can only be had from a watch. */
+  #listSnapshot(prefix: string): Promise<{ revision: Revision; versions: Version[] }> {
+    return new Promise((resolve, reject) => {
+      const latest = new Map<Key, Version>();
+      const watch = this.watch(prefix, "snapshot", {
+        version: (version) => latest.set(version.key, version),
+        caughtUp: (revision) => {
+          watch.stop();
+          const live = [...latest.values()].filter((version) => version.value !== null);
+          resolve({ revision, versions: live.sort((a, b) => (a.key < b.key ? -1 : 1)) });
+        },
+        failed: reject,
+      });
+    });
   }
 
   /** Reads as of a revision. Checked behind the read: a compaction may have come in between. */

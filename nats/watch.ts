@@ -1,7 +1,6 @@
 import {
   CompactedError,
   FutureRevisionError,
-  type Key,
   type Revision,
   StoreError,
   type Version,
@@ -14,7 +13,9 @@ import { hasMore, versionOf } from "./message.ts";
 import { keepsOnlyLast } from "./streams.ts";
 import type { Tails } from "./tails.ts";
 
+/** Before another session is tried; doubled while none succeeds. */
 const RETRY_MS = 25;
+const RETRY_MAX_MS = 1_000;
 
 /**
  * A watch of a log: one ordered consumer after the other, each begun behind the last commit that
@@ -30,13 +31,15 @@ export class LogWatch implements Watch {
   readonly #handler: WatchHandler;
   readonly #stopStatus: () => void;
   readonly #onEnd: () => void;
-  #from: Revision | "snapshot";
+  /** False until a snapshot that was asked for is complete. */
+  #following: boolean;
   /** Everything up to here has been delivered. */
   #last: Revision = 0;
   #caughtUp = false;
   #ended = false;
   #session: Session | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #delay = RETRY_MS;
 
   constructor(
     log: Log,
@@ -47,7 +50,7 @@ export class LogWatch implements Watch {
     this.#log = log;
     this.#tails = tails;
     this.#prefix = options.prefix;
-    this.#from = options.from;
+    this.#following = options.from !== "snapshot";
     this.#onEnd = options.onEnd;
     this.#handler = handler;
     if (options.from !== "snapshot") this.#last = options.from;
@@ -77,14 +80,13 @@ export class LogWatch implements Watch {
     clearTimeout(this.#retry);
     this.#endSession();
     if (this.#ended || !this.#log.connection.connected) return;
-    const snapshot = this.#from === "snapshot";
-    const from = snapshot ? "snapshot" : this.#last;
+    const from = { snapshot: !this.#following, after: this.#last };
     const session = new Session(this.#log, this.#tails, from, {
-      commit: (versions, upTo) => {
+      versions: (versions, upTo) => {
         if (this.#session === session) this.#deliver(versions, upTo);
       },
-      caughtUp: (versions, upTo) => {
-        if (this.#session === session) this.#catchUp(versions, upTo);
+      caughtUp: (upTo) => {
+        if (this.#session === session) this.#catchUp(upTo);
       },
       refused: (error) => {
         if (this.#session === session) this.#fail(error);
@@ -100,7 +102,8 @@ export class LogWatch implements Watch {
   #again(): void {
     this.#endSession();
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
+    this.#retry = setTimeout(() => this.#begin(), this.#delay);
+    this.#delay = Math.min(2 * this.#delay, RETRY_MAX_MS);
   }
 
   #endSession(): void {
@@ -110,7 +113,9 @@ export class LogWatch implements Watch {
 
   #deliver(versions: readonly Version[], upTo: Revision): void {
     this.#last = upTo;
-    const wanted = versions.filter(({ key }) => key.startsWith(this.#prefix));
+    const wanted = this.#prefix
+      ? versions.filter(({ key }) => key.startsWith(this.#prefix))
+      : versions;
     for (const [index, version] of wanted.entries()) {
       if (this.#ended) return;
       const more = version.more && index < wanted.length - 1;
@@ -120,9 +125,10 @@ export class LogWatch implements Watch {
     if (wanted.length === 0) this.#call(() => this.#handler.progress?.(upTo));
   }
 
-  #catchUp(versions: readonly Version[], upTo: Revision): void {
-    this.#from = upTo;
-    this.#deliver(versions, upTo);
+  #catchUp(upTo: Revision): void {
+    this.#delay = RETRY_MS;
+    this.#following = true;
+    this.#last = Math.max(this.#last, upTo);
     if (this.#caughtUp || this.#ended) return;
     this.#caughtUp = true;
     this.#call(() => this.#handler.caughtUp?.(upTo));
@@ -141,53 +147,64 @@ export class LogWatch implements Watch {
 }
 
 interface SessionHandler {
-  /** One whole commit; everything up to `upTo` has been delivered. */
-  commit(versions: readonly Version[], upTo: Revision): void;
-  /** The versions of the snapshot, if one was asked for; all that was there has been delivered. */
-  caughtUp(versions: readonly Version[], upTo: Revision): void;
+  /** One whole commit, or one version of a snapshot; all up to `upTo` has been delivered. */
+  versions(versions: readonly Version[], upTo: Revision): void;
+  /** All that was there at the beginning has been delivered. */
+  caughtUp(upTo: Revision): void;
   /** What was asked for cannot be delivered. */
   refused(error: Error): void;
   /** Something went missing; another session may go on. */
   lost(error: Error): void;
 }
 
+/**
+ * Where a session begins. A snapshot may go on where an earlier one broke off: it comes in
+ * ascending order, and what is the last version of its key now and lies at or below `after` was the
+ * last version then, and has been delivered.
+ */
+interface Begin {
+  readonly snapshot: boolean;
+  readonly after: Revision;
+}
+
 /** One consumer's life. */
 class Session {
   readonly #log: Log;
   readonly #tails: Tails;
-  readonly #from: Revision | "snapshot";
+  readonly #begin: Begin;
   readonly #handler: SessionHandler;
   readonly #consumer: Consumer;
   #closed = false;
+  /** The end of the log when the session began. */
   #head: Revision = 0;
   #pending = 0;
   #count = 0;
   #caughtUp = false;
   /** The last message that was processed. */
-  #last: Revision = 0;
-  /** The commit, or until it is complete the snapshot, that is being gathered. */
-  #gathered: Version[] = [];
+  #last: Revision;
+  /** The commit of which more is to come. */
+  #commit: Version[] = [];
   /** A gap was met; nothing behind it is delivered. */
   #broken = false;
 
-  constructor(log: Log, tails: Tails, from: Revision | "snapshot", handler: SessionHandler) {
+  constructor(log: Log, tails: Tails, begin: Begin, handler: SessionHandler) {
     this.#log = log;
     this.#tails = tails;
-    this.#from = from;
+    this.#begin = begin;
     this.#handler = handler;
-    if (from !== "snapshot") this.#last = from;
+    this.#last = begin.after;
     this.#consumer = new Consumer(
       log.connection,
       log.requests,
       {
         stream: log.stream,
         filter: `$KV.${log.name}.>`,
-        from: from === "snapshot" ? "last" : from + 1,
+        from: begin.snapshot ? "last" : begin.after + 1,
       },
       {
         started: (pending) => this.#started(pending),
         message: (delivered) => {
-          if (!this.#broken) this.#take(delivered);
+          if (!this.#broken && !this.#closed) this.#take(delivered);
         },
         lost: (error) => this.#lose(error),
       },
@@ -214,14 +231,13 @@ class Session {
   async #open(): Promise<void> {
     const info = await this.#log.info();
     this.#head = info.state.last_seq;
-    if (this.#from !== "snapshot") await this.#checkReadable(this.#from);
+    const { snapshot, after } = this.#begin;
+    if (after > this.#head) throw new FutureRevisionError(after, this.#head);
+    if (!snapshot) {
+      const oldest = await this.#log.oldest(info);
+      if (after < oldest) throw new CompactedError(after, oldest);
+    }
     if (!this.#closed) await this.#consumer.start();
-  }
-
-  async #checkReadable(from: Revision): Promise<void> {
-    if (from > this.#head) throw new FutureRevisionError(from, this.#head);
-    const oldest = await this.#log.oldest(await this.#log.info());
-    if (from < oldest) throw new CompactedError(from, oldest);
   }
 
   #lose(error: Error): void {
@@ -232,60 +248,50 @@ class Session {
 
   #started(pending: number): void {
     this.#pending = pending;
-    if (pending > 0) return;
-    this.#last = Math.max(this.#last, this.#head);
-    this.#catchUp();
+    if (pending === 0) this.#catchUp();
   }
 
-  #take(delivered: Delivered): void {
-    if (this.#closed) return;
-    const { sequence, message, time } = delivered;
-    const inSnapshot = this.#from === "snapshot" && !this.#caughtUp;
+  #take({ subject, data, headers, sequence, time }: Delivered): void {
+    const inSnapshot = this.#begin.snapshot && !this.#caughtUp;
     if (!inSnapshot && sequence !== this.#last + 1 && !keepsOnlyLast(this.#log.name)) {
       this.#break(sequence);
       return;
     }
-    this.#process(
-      sequence,
-      versionOf(message.subject, message.data, message.headers, {
-        sequence,
-        time,
-      }),
-      hasMore(message.headers),
-    );
+    const version = versionOf(subject, data, headers, { sequence, time });
+    if (version?.value === null)
+      this.#tails.learn(version.key, { revision: sequence, live: false });
+    this.#count += 1;
+    if (inSnapshot) this.#takeSnapshot(sequence, version);
+    else this.#takeTail(sequence, version, hasMore(headers));
+    // A message with more to come is never the last one: a snapshot ends with the log's end.
+    if (!this.#caughtUp && this.#count >= this.#pending && !hasMore(headers)) this.#catchUp();
   }
 
-  #process(sequence: Revision, version: Version | undefined, more: boolean): void {
+  #takeSnapshot(sequence: Revision, version: Version | undefined): void {
+    if (sequence <= this.#last) return;
     this.#last = sequence;
-    this.#count += 1;
-    if (version) this.#gathered.push(version);
-    if (version?.value === null) {
-      this.#tails.learn(version.key, { revision: sequence, live: false });
-    }
+    // A key whose deletion was there at the beginning is not part of the snapshot.
+    if (!version || (version.value === null && sequence <= this.#head && !this.#begin.after))
+      return;
+    this.#handler.versions([version.more ? { ...version, more: false } : version], sequence);
+  }
+
+  #takeTail(sequence: Revision, version: Version | undefined, more: boolean): void {
+    this.#last = sequence;
+    if (version) this.#commit.push(version);
     if (more) return;
-    const complete = this.#count >= this.#pending;
-    if (this.#caughtUp || this.#from !== "snapshot") {
-      const versions = this.#gathered;
-      this.#gathered = [];
-      this.#handler.commit(versions, sequence);
-    }
-    if (!this.#caughtUp && complete) this.#catchUp();
+    const versions = this.#commit;
+    this.#commit = [];
+    this.#handler.versions(versions, sequence);
   }
 
   #catchUp(): void {
     this.#caughtUp = true;
-    const latest = new Map<Key, Version>();
-    for (const version of this.#gathered) latest.set(version.key, version);
-    this.#gathered = [];
-    const live: Version[] = [];
-    for (const version of latest.values()) {
-      if (version.value !== null) live.push({ ...version, more: false });
-    }
-    live.sort((a, b) => a.revision - b.revision);
-    this.#handler.caughtUp(live, this.#last);
+    this.#last = Math.max(this.#last, this.#head);
+    this.#handler.caughtUp(this.#last);
   }
 
-  /** Revisions are missing in front of this message: compacted, or lost? */
+  /** Revisions are missing in front of this one: compacted, or lost? */
   #break(next: Revision): void {
     this.#broken = true;
     this.#explainGap(this.#last, next).then(

@@ -203,21 +203,26 @@ export class Writer {
   /**
    * Brings the plans into the log as one, and finds out whether they are in it, over lost
    * connections and restarts of the server. To send a commit again is safe while one of its
-   * expectations guards it: it cannot be taken twice.
+   * expectations guards it: it cannot be taken twice. Without one it is safe only when the server
+   * that may still hold the first attempt is dead.
    */
   async #send(plans: readonly Plan[]): Promise<Outcome> {
     const deadline = Math.min(...plans.map((plan) => plan.deadline));
     const guarded = plans.some((plan) => plan.writes.some((write) => write.expect !== undefined));
     const headBefore = this.#head;
+    let server = this.#log.connection.serverId;
     let perhapsTaken = false;
     for (;;) {
       try {
         if (perhapsTaken) {
           const first = await this.#find(plans, headBefore);
           if (first !== undefined) return { type: "committed", first };
-          if (!guarded) return unknown();
+          if (!guarded && server === this.#log.connection.serverId) return unknown();
         }
-        if (this.#log.connection.connected) return await this.#request(plans);
+        if (this.#log.connection.connected) {
+          server = this.#log.connection.serverId;
+          return await this.#request(plans);
+        }
       } catch (error) {
         if (error instanceof ApiError && error.errorCode === WRONG_LAST_SEQUENCE) {
           if (!perhapsTaken) return { type: "refused" };
@@ -252,12 +257,8 @@ export class Writer {
         const headers = writeHeaders(write, plan.headers, plan.commit, {
           more: index < plan.writes.length - 1,
           expected: expect === undefined ? undefined : this.#tails.expectedSequence(key, expect),
+          batch: batch === undefined ? undefined : { id: batch, sequence, last: remaining === 0 },
         });
-        if (batch) {
-          headers.set("Nats-Batch-Id", batch);
-          headers.set("Nats-Batch-Sequence", String(sequence));
-          if (remaining === 0) headers.set("Nats-Batch-Commit", "1");
-        }
         const subject = subjectOfKey(this.#log.name, key);
         const data = write.value ?? NOTHING;
         if (remaining > 0) {

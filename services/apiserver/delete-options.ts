@@ -1,7 +1,8 @@
 import { decodeBody } from "../../shared/api/decode.ts";
-import { type FieldError, invalid, invalidValue, notSupported } from "../../shared/api/errors.ts";
+import { invalid } from "../../shared/api/errors.ts";
 import { kindSchema } from "../../shared/api/schemas.ts";
-import { booleanOf, dryRunOf, integerOf } from "./options.ts";
+import { validateDeleteOptions } from "../../shared/api/validation/index.ts";
+import { booleanOf, integerOf } from "./options.ts";
 import type { ResourceRequest } from "./request.ts";
 
 /** DeleteOptions (meta/v1), checked. */
@@ -19,8 +20,6 @@ type Fields = Omit<Partial<DeleteOptions>, "dryRun" | "propagationPolicy"> & {
   readonly dryRun?: readonly string[] | undefined;
   readonly propagationPolicy?: string | undefined;
 };
-
-const POLICIES = ["Foreground", "Background", "Orphan"];
 
 /**
  * The options in the body; without a body, those of the query.
@@ -42,23 +41,18 @@ export function checkDeleteOptions(
   options: Fields,
   query: URLSearchParams = new URLSearchParams(),
 ): DeleteOptions {
-  const errors = policyErrors(options);
-  const dryRun = dryRunOf([...(options.dryRun ?? []), ...query.getAll("dryRun")], errors);
+  const dryRun = [...(options.dryRun ?? []), ...query.getAll("dryRun")];
+  const errors = validateDeleteOptions({ ...options, dryRun });
   if (errors.length) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", errors);
   const { gracePeriodSeconds, orphanDependents, preconditions } = options;
   const propagationPolicy = options.propagationPolicy as DeleteOptions["propagationPolicy"];
-  return { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions, dryRun };
-}
-
-function policyErrors({ propagationPolicy, orphanDependents }: Fields): FieldError[] {
-  if (propagationPolicy === undefined) return [];
-  const field = "propagationPolicy";
-  if (orphanDependents !== undefined) {
-    const detail = "orphanDependents and deletionPropagation cannot be both set";
-    return [invalidValue(field, propagationPolicy, detail)];
-  }
-  if (POLICIES.includes(propagationPolicy)) return [];
-  return [notSupported(field, propagationPolicy, [...POLICIES, "nil"])];
+  return {
+    gracePeriodSeconds,
+    propagationPolicy,
+    orphanDependents,
+    preconditions,
+    dryRun: dryRun.length > 0,
+  };
 }
 
 function fromQuery(query: URLSearchParams): Fields {

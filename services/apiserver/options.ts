@@ -5,10 +5,9 @@ import {
   forbiddenField,
   invalid,
   notSupported,
-  required,
-  tooLong,
 } from "../../shared/api/errors.ts";
 import { managerName } from "../../shared/api/patch/apply.ts";
+import { validateWriteOptions } from "../../shared/api/validation/index.ts";
 import type { Asked } from "./decided.ts";
 import type { ResourceRequest } from "./request.ts";
 
@@ -25,22 +24,20 @@ export interface WriteOptions {
 
 export type OptionsKind = "CreateOptions" | "UpdateOptions" | "PatchOptions" | "DeleteOptions";
 
-const FIELD_VALIDATIONS = ["Ignore", "Strict", "Warn"] as const;
-const MANAGER_LENGTH_MAX = 128;
-
 /** @throws StatusError Invalid, BadRequest */
 export function writeOptions(request: ResourceRequest, kind: OptionsKind): WriteOptions {
   const { query, user, table, namespace, name } = request;
-  const errors: FieldError[] = [];
-  const dryRun = dryRunOf(query.getAll("dryRun"), errors);
-  const stated = query.get("fieldManager") ?? "";
-  errors.push(...managerErrors(stated));
+  const dryRun = query.getAll("dryRun").filter((value) => value !== "");
+  const fieldManager = query.get("fieldManager") ?? "";
   const fieldValidation = query.get("fieldValidation") || "Warn";
-  if (!isFieldValidation(fieldValidation)) {
-    errors.push(notSupported("fieldValidation", fieldValidation, ["", ...FIELD_VALIDATIONS]));
-  }
-  const force = booleanOf(query, "force");
-  if (kind === "PatchOptions") errors.push(...patchErrors(request, stated, force));
+  const force = kind === "PatchOptions" ? booleanOf(query, "force") : undefined;
+  const stated = {
+    dryRun,
+    fieldManager,
+    fieldValidation,
+    ...(force === undefined ? {} : { force }),
+  };
+  const errors = validateWriteOptions(stated, operationOf(request, kind));
   if (errors.length) throw invalid({ group: META_GROUP, kind }, "", errors);
   return {
     asked: {
@@ -49,44 +46,19 @@ export function writeOptions(request: ResourceRequest, kind: OptionsKind): Write
       namespace,
       name,
       subresource: request.subresource?.name ?? "",
-      manager: managerName(stated, request.userAgent),
+      manager: managerName(fieldManager, request.userAgent),
     },
-    dryRun,
+    dryRun: dryRun.length > 0,
     fieldValidation: fieldValidation as FieldValidation,
     force: force ?? false,
   };
 }
 
-function isFieldValidation(text: string): text is FieldValidation {
-  return (FIELD_VALIDATIONS as readonly string[]).includes(text);
-}
-
-/** Fills in the errors; dry runs are all or nothing. */
-export function dryRunOf(values: readonly string[], errors: FieldError[]): boolean {
-  const stated = values.filter((value) => value !== "");
-  if (stated.some((value) => value !== "All")) {
-    errors.push(notSupported("dryRun", stated, ["All"]));
-  }
-  return stated.length > 0;
-}
-
-function managerErrors(manager: string): FieldError[] {
-  if (manager.length > MANAGER_LENGTH_MAX) return [tooLong("fieldManager", MANAGER_LENGTH_MAX)];
-  const bad = [...manager].find((character) => !/^[\P{C}]$/u.test(character));
-  if (bad === undefined) return [];
-  const detail = "should only contain printable characters";
-  return [{ type: "FieldValueInvalid", field: "fieldManager", badValue: manager, detail }];
-}
-
 export const APPLY_TYPE = "application/apply-patch+yaml";
 
-function patchErrors(request: ResourceRequest, manager: string, force?: boolean): FieldError[] {
-  const applies = mediaType(request.contentType) === APPLY_TYPE;
-  if (applies && manager === "") return [required("fieldManager", "is required for apply patch")];
-  if (!applies && force !== undefined) {
-    return [forbiddenField("force", "may not be specified for non-apply patch")];
-  }
-  return [];
+function operationOf({ contentType }: ResourceRequest, kind: OptionsKind) {
+  if (kind === "PatchOptions") return mediaType(contentType) === APPLY_TYPE ? "apply" : "patch";
+  return kind === "CreateOptions" ? "create" : "update";
 }
 
 /** `application/json` of `application/json; charset=utf-8`. */

@@ -14,7 +14,7 @@ import type { Key } from "../../shared/store/store.ts";
 const FOREGROUND = "foregroundDeletion";
 const ORPHAN = "orphan";
 const WRITES_PER_PLAN_MAX = 500;
-const RESOURCES = KINDS.filter((table) => table.log !== "none" && !table.storedAs).map(
+const RESOURCES = KINDS.filter((table) => table.log === "cluster" && !table.storedAs).map(
   groupResourceOf,
 );
 

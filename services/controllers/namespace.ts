@@ -16,9 +16,12 @@ import { canonical } from "./lib/names.ts";
 const FINALIZER = "kubernetes";
 const WRITES_PER_PLAN_MAX = 500;
 
-/** What a namespace may hold: every namespaced kind that is stored under its own name. */
+/**
+ * What a namespace may hold, as far as it is in the same log: one plan cannot span two. Events and
+ * leases of a namespace that is gone are the expiry controllers' work.
+ */
 const CONTENTS: readonly GroupResource[] = KINDS.filter(
-  (table) => table.namespaced && table.log !== "none" && table.storedAs === undefined,
+  (table) => table.namespaced && table.log === "cluster" && table.storedAs === undefined,
 ).map(groupResourceOf);
 
 export const namespace: Controller = {

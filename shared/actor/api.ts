@@ -12,7 +12,7 @@ import type { Action, EventRecord } from "./plan.ts";
  * Payloads are JSON, checked with zod on arrival.
  */
 export interface PlanRequest {
-  /** ULID; becomes the trace header of every write. Repeating a request with the same id is safe. */
+  /** ULID; becomes the trace header of every write. A request may be repeated with the same id. */
   readonly trace: string;
   readonly actor: string;
   readonly replica: string;
@@ -135,7 +135,7 @@ export interface EventsRequest {
   readonly events: readonly EventRecord[];
 }
 
-/** Verb `token`: a token for a service account (TokenRequest); answers the TokenRequest or a Status. */
+/** Verb `token`: a token for a service account; answers the TokenRequest or a Status. */
 export interface TokenRequestMessage {
   readonly namespace: string;
   readonly name: string;

@@ -17,7 +17,8 @@ export interface Controller {
   /** Keys of this resource (`*`: of every resource) are reconciled whenever they change. */
   readonly primary: GroupResource | "*";
   /**
-   * Other resources (`*`: all) that wake it: which primary keys to reconcile when such an object changes.
+   * Other resources (`*`: all) that wake it: which primary keys to reconcile when such an object
+   * changes.
    * `old` is the version before (undefined: created), `object` the one after (undefined: deleted).
    */
   readonly wakes?: Readonly<Record<GroupResource, WakeRule>>;

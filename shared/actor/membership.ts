@@ -36,8 +36,8 @@ export function beatSubject(actor: string): string {
 }
 
 /**
- * Joins the replicas of an actor (or of a process with several: they may share one). Keys are spread over them by rendezvous hashing: when a replica
- * goes, only its keys move.
+ * Joins the replicas of an actor (or of a process with several: they may share one). Keys are
+ * spread over them by rendezvous hashing: when a replica goes, only its keys move.
  */
 export function joinMembership(
   { runtime, bus, replica }: Pick<ActorDependencies, "runtime" | "bus" | "replica">,

@@ -13,7 +13,7 @@ export interface Runtime {
 }
 
 export interface Clock {
-  /** Wall clock: milliseconds since the Unix epoch, whole. May jump (skew); never measure with it. */
+  /** Wall clock: whole milliseconds since the Unix epoch. May jump (skew): not for measuring. */
   now(): number;
   /** Milliseconds since an arbitrary start, fractional, never going back. For durations. */
   monotonic(): number;

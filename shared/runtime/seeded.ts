@@ -41,8 +41,13 @@ export class SeededRuntime implements Runtime {
   readonly timers: Timers;
   readonly random: Random;
   readonly ids: Ids;
-  /** Called before each event of a process runs; it may crash the process, which drops the event. */
+  /** Called before each event of a process; it may crash the process, which drops the event. */
   boundary: Boundary | undefined;
+  /**
+   * Called when an event of a process throws, which in a real one would end it. Without it the
+   * error ends the simulation.
+   */
+  uncaught: ((process: SimulatedProcess, error: unknown) => void) | undefined;
   /** Receives every traced line, for printing a run. */
   onTrace: ((line: string) => void) | undefined;
   readonly #startMs: number;
@@ -133,7 +138,12 @@ export class SeededRuntime implements Runtime {
     if (event.process !== this.#root) this.boundary?.(event.process, event.effect);
     if (!event.process.alive) return;
     this.#hashLow = Math.imul(this.#hashLow ^ (this.#nowMs * 1000), 0x01000193);
-    event.run();
+    try {
+      event.run();
+    } catch (error) {
+      if (this.uncaught === undefined) throw error;
+      this.uncaught(event.process, error);
+    }
   }
 
   /** Runs everything due within the next `ms` of virtual time, then stands at that moment. */

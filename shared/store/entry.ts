@@ -65,11 +65,15 @@ type Stamp = Pick<Version, "revision" | "headers" | "time">;
 function withResourceVersion(value: Buffer, revision: Revision): Buffer {
   const start = value.indexOf(METADATA);
   // Whatever is not a Kubernetes object is kept as it is.
-  if (start < 0) return exactCopy([value]);
-  const at = start + METADATA.length;
+  const at = start < 0 ? value.length : start + METADATA.length;
   const separator = value[at] === CLOSING_BRACE ? "" : ",";
-  const field = Buffer.from(`${resourceVersionField(revision)}${separator}`);
-  return exactCopy([value.subarray(0, at), field, value.subarray(at)]);
+  const field = start < 0 ? "" : `${resourceVersionField(revision)}${separator}`;
+  // Never from Node's shared pool: an entry lives long and would keep its neighbours' memory.
+  const copy = Buffer.allocUnsafeSlow(value.length + field.length);
+  value.copy(copy, 0, 0, at);
+  copy.write(field, at, "latin1");
+  value.copy(copy, at + field.length, at);
+  return copy;
 }
 
 /** The encoded object as it was stored: the way back from `withResourceVersion`. */
@@ -85,16 +89,6 @@ function withoutResourceVersion(entry: Entry): Buffer {
 
 function resourceVersionField(revision: Revision): string {
   return `"resourceVersion":"${revision}"`;
-}
-
-/** Never from Node's shared pool: an entry lives long and would keep its neighbours' memory. */
-function exactCopy(parts: readonly Buffer[]): Buffer {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const copy = Buffer.allocUnsafeSlow(length);
-  let offset = 0;
-  for (const part of parts) offset += part.copy(copy, offset);
-  return copy;
 }
 
 function deepFreeze(value: unknown): void {

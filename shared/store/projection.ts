@@ -61,9 +61,10 @@ export class Projection implements ProjectionReader {
   #stopped = false;
   #watch: Watch | undefined;
   #cancelRetry: Cancel | undefined;
-  /** Versions of the snapshot under way, or of a commit of which more is to come. */
+  /** The snapshot under way. */
+  #snapshot: Map<Key, Entry> | undefined = new Map();
+  /** Versions of a commit of which more is to come. */
   #gathered: Version[] = [];
-  #inSnapshot = true;
 
   constructor(options: ProjectionOptions) {
     this.#runtime = options.runtime;
@@ -83,15 +84,15 @@ export class Projection implements ProjectionReader {
     return new Promise((resolve) => {
       const begin = (): void => {
         if (this.#stopped) return;
-        this.#inSnapshot = true;
+        this.#snapshot = new Map();
         this.#gathered = [];
         this.#watch = log.watch("", "snapshot", {
           version: (version) => this.#take(version),
           progress: (revision) => {
-            if (!this.#inSnapshot) this.#reached(revision, []);
+            if (!this.#snapshot) this.#reached(revision, []);
           },
           caughtUp: (revision) => {
-            if (this.#inSnapshot) this.#applySnapshot(revision);
+            if (this.#snapshot) this.#applySnapshot(this.#snapshot, revision);
             resolve();
           },
           failed: () => {
@@ -194,8 +195,8 @@ export class Projection implements ProjectionReader {
   }
 
   #take(version: Version): void {
-    if (this.#inSnapshot) {
-      this.#gathered.push(version);
+    if (this.#snapshot) {
+      this.#takeSnapshot(this.#snapshot, version);
       return;
     }
     if (version.more || this.#gathered.length > 0) this.#gathered.push(version);
@@ -214,27 +215,30 @@ export class Projection implements ProjectionReader {
     this.#reached(version.revision, changes);
   }
 
-  /** Makes the gathered snapshot the present state, as the changes that lead there. */
-  #applySnapshot(revision: Revision): void {
-    const latest = new Map<Key, Version>();
-    for (const version of this.#gathered) latest.set(version.key, version);
-    this.#gathered = [];
-    this.#inSnapshot = false;
+  #takeSnapshot(snapshot: Map<Key, Entry>, version: Version): void {
+    const { key, revision, value } = version;
+    const old = snapshot.get(key) ?? this.#entries.get(key);
+    if (value === null) snapshot.delete(key);
+    else if (old?.revision === revision) snapshot.set(old.key, old);
+    else {
+      const entry = ObjectEntry.of({ ...version, value }, old, this.#freeze);
+      snapshot.set(entry.key, entry);
+    }
+  }
+
+  /** Makes a whole snapshot the present state, as the changes that lead there. */
+  #applySnapshot(snapshot: Map<Key, Entry>, revision: Revision): void {
+    this.#snapshot = undefined;
     const changes: Change[] = [];
-    for (const version of latest.values()) {
-      if (this.#entries.get(version.key)?.revision === version.revision) continue;
-      const change = this.#apply(version);
-      if (change) changes.push(change);
+    for (const [key, entry] of snapshot) {
+      if (this.#entries.get(key) !== entry) changes.push(this.#put(entry));
     }
     changes.sort((a, b) => a.revision - b.revision);
     const time = this.#runtime.clock.now();
     for (const [key, entry] of this.#entries) {
-      if (latest.has(key)) continue;
+      if (snapshot.has(key)) continue;
       // Deleted while nobody looked: when, and by whom, has been compacted away.
-      const { headers } = entry;
-      const gone = { revision, key, value: null, headers, time, more: false };
-      const change = this.#apply(gone);
-      if (change) changes.push(change);
+      changes.push(this.#remove(entry, { revision, headers: entry.headers, time }));
     }
     this.#window.reset(revision);
     // Also back: a log that lost its end in a power cut (relaxed durability) starts again lower.
@@ -245,19 +249,24 @@ export class Projection implements ProjectionReader {
 
   /** Changes the state; undefined when there was nothing to delete. */
   #apply(version: Version): Change | undefined {
-    const { key, revision, value } = version;
+    const { key, value } = version;
     const old = this.#entries.get(key);
-    if (value === null) {
-      if (!old) return undefined;
-      this.#entries.delete(key);
-      this.#indexOf(old.resource).apply(old, undefined);
-      const entry = ObjectEntry.deleted(version, old, this.#freeze);
-      return { type: "DELETED", revision, entry, old };
-    }
-    const entry = ObjectEntry.of({ ...version, value }, old, this.#freeze);
+    if (value !== null) return this.#put(ObjectEntry.of({ ...version, value }, old, this.#freeze));
+    return old && this.#remove(old, version);
+  }
+
+  #put(entry: Entry): Change {
+    const old = this.#entries.get(entry.key);
     this.#entries.set(entry.key, entry);
     this.#indexOf(entry.resource).apply(old, entry);
-    return { type: old ? "MODIFIED" : "ADDED", revision, entry, old };
+    return { type: old ? "MODIFIED" : "ADDED", revision: entry.revision, entry, old };
+  }
+
+  #remove(old: Entry, version: Pick<Version, "revision" | "headers" | "time">): Change {
+    this.#entries.delete(old.key);
+    this.#indexOf(old.resource).apply(old, undefined);
+    const entry = ObjectEntry.deleted(version, old, this.#freeze);
+    return { type: "DELETED", revision: version.revision, entry, old };
   }
 
   #indexOf(resource: GroupResource): ResourceIndex {

@@ -260,7 +260,7 @@ describe("the run loop", () => {
     ]);
   });
 
-  it("records what it decided, on which revision, because of which, and what came of it", async () => {
+  it("records what it decided, on which revision, why, and what came of it", async () => {
     const world = new World();
     await start(world, copier());
     const cause = await world.put("primaries", "a", { wanted: 1 });

@@ -1,16 +1,10 @@
 import { decodeBody } from "../../../shared/api/decode.ts";
-import {
-  conflict,
-  invalid,
-  notFound,
-  notSupported,
-  required,
-  success,
-} from "../../../shared/api/errors.ts";
+import { conflict, invalid, notFound, success } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
 import { trackUpdate } from "../../../shared/api/patch/apply.ts";
 import { kindSchema } from "../../../shared/api/schemas.ts";
 import { formatTime } from "../../../shared/api/time.ts";
+import { validateCreate } from "../../../shared/api/validation/index.ts";
 import { admit } from "../admission/index.ts";
 import { takeRoom } from "../allocation/node-capacity.ts";
 import { NODE_RECORDS, raiseFence, recordKey } from "../allocation/record.ts";
@@ -36,7 +30,8 @@ export async function createBinding(
   const { body, contentType } = request;
   const target = { ...KIND, schema: kindSchema(KIND.group, KIND.version, KIND.kind) };
   const { object } = decodeBody(body, contentType, target, options.fieldValidation);
-  checkTarget(object);
+  const errors = validateCreate(KIND, object);
+  if (errors.length) throw invalid(KIND, object.metadata.name ?? "", errors);
   const { metadata } = object;
   const node: string = object.target.name;
   const wish: BindWish = {
@@ -50,16 +45,6 @@ export async function createBinding(
     decide: (draft) => decideBinding(draft, asked, wish),
   });
   return answerStatus({ ...success({ group: "", plural: "" }, ""), code: 201 });
-}
-
-function checkTarget(binding: KubernetesObject): void {
-  const { target } = binding;
-  const errors = [];
-  if (target?.kind && target.kind !== "Node") {
-    errors.push(notSupported("target.kind", target.kind, ["Node", "<empty>"]));
-  }
-  if (!target?.name) errors.push(required("target.name", ""));
-  if (errors.length) throw invalid(KIND, binding.metadata.name ?? "", errors);
 }
 
 export interface BindWish {
@@ -114,7 +99,9 @@ function checkPod(draft: Draft, asked: Asked, pod: KubernetesObject, wish: BindW
   }
   const present = draft.version(keyOfAsked(asked));
   if (wish.expect && wish.expect !== present) {
-    const found = `ResourceVersion in precondition: ${wish.expect}, ResourceVersion in object meta: ${present}`;
+    const found =
+      `ResourceVersion in precondition: ${wish.expect}, ` +
+      `ResourceVersion in object meta: ${present}`;
     throw refuse(`Precondition failed: ${found}`);
   }
 }

@@ -1,5 +1,6 @@
-import { badRequest, invalid, invalidValue, required } from "../../../shared/api/errors.ts";
+import { badRequest, invalid, required } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
+import { validateCreate } from "../../../shared/api/validation/index.ts";
 import type { EngineContext } from "../context.ts";
 import { decodeRequest } from "../decode-request.ts";
 import { writeOptions } from "../options.ts";
@@ -15,7 +16,7 @@ type Review = (
 /** Kinds that are questions: POSTed, answered in their status, never stored. */
 const BY_KIND: Readonly<Record<string, Review>> = {
   SubjectAccessReview: reviewSubject,
-  LocalSubjectAccessReview: reviewLocalSubject,
+  LocalSubjectAccessReview: reviewSubject,
   SelfSubjectAccessReview: (context, { user }, spec) => decision(context, user, spec),
   SelfSubjectReview: (_, { user }) => ({ userInfo: userInfoOf(user) }),
   TokenReview: reviewToken,
@@ -32,6 +33,9 @@ export async function createReview(
   const { fieldValidation } = writeOptions(request, "CreateOptions");
   const body = request.body.length > 0 ? request.body : Buffer.from("{}");
   const { object } = decodeRequest({ ...request, body }, fieldValidation);
+  if (request.table.namespaced) object.metadata.namespace ??= request.namespace;
+  const errors = validateCreate(request.table, object);
+  if (errors.length) throw invalid(request.table, "", errors);
   await context.logs.cluster.freshness.latest();
   const review = BY_KIND[request.table.kind] as Review;
   const status = review(context, request, object.spec ?? {});
@@ -58,10 +62,6 @@ interface AccessSpec {
 
 function decision(context: EngineContext, user: UserInfo, spec: AccessSpec): unknown {
   const { resourceAttributes: asked, nonResourceAttributes: other } = spec;
-  if (!asked === !other) {
-    const why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-    throw badRequest(`spec.resourceAttributes: Invalid value: ${why}`);
-  }
   const { allowed, reason } = context.authorizer.authorize({
     user,
     verb: asked?.verb ?? other?.verb ?? "",
@@ -75,32 +75,10 @@ function decision(context: EngineContext, user: UserInfo, spec: AccessSpec): unk
   return reason ? { allowed, reason } : { allowed };
 }
 
-function reviewSubject(
-  context: EngineContext,
-  request: ResourceRequest,
-  spec: AccessSpec,
-): unknown {
-  if (!spec.user && !spec.groups?.length) {
-    const why = "at least one of user or group must be specified";
-    throw invalid(request.table, "", [invalidValue("spec.user", spec.user ?? "", why)]);
-  }
+function reviewSubject(context: EngineContext, _: ResourceRequest, spec: AccessSpec): unknown {
   const { user: username = "", groups = [], uid, extra } = spec;
   const user = { username, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
   return decision(context, user, spec);
-}
-
-function reviewLocalSubject(
-  context: EngineContext,
-  request: ResourceRequest,
-  spec: AccessSpec,
-): unknown {
-  const namespace = spec.resourceAttributes?.namespace ?? "";
-  if (namespace !== request.namespace) {
-    const field = "spec.resourceAttributes.namespace";
-    const why = `must match metadata.namespace: ${request.namespace}`;
-    throw invalid(request.table, "", [invalidValue(field, namespace, why)]);
-  }
-  return reviewSubject(context, request, spec);
 }
 
 function userInfoOf({ username, uid, groups, extra }: UserInfo): unknown {

@@ -1,7 +1,6 @@
 import { decodeBody, decodeObject } from "../../../shared/api/decode.ts";
 import {
   invalid,
-  invalidValue,
   notFound,
   type StatusError,
   unsupportedMediaType,
@@ -13,6 +12,7 @@ import { applyMergePatch } from "../../../shared/api/patch/merge.ts";
 import { applyStrategicMergePatch } from "../../../shared/api/patch/strategic.ts";
 import { kindSchema } from "../../../shared/api/schemas.ts";
 import { labelSelectorOf } from "../../../shared/api/selectors.ts";
+import { validateCreate } from "../../../shared/api/validation/index.ts";
 import { type EngineContext, logOfTable, storedResource } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
 import type { Draft } from "../draft.ts";
@@ -143,7 +143,8 @@ function decideScale(
     next: (old) => {
       const scale = change(scaleOf(old, draft.version(keyOfAsked(asked))));
       const replicas: number = scale.spec?.replicas ?? 0;
-      if (replicas < 0) throw invalid(KIND, asked.name, [negative(replicas)]);
+      const errors = validateCreate({ ...KIND, namespaced: asked.table.namespaced }, scale);
+      if (errors.length) throw invalid(KIND, asked.name, errors);
       const { uid, resourceVersion } = scale.metadata;
       const next = cloneJson(old);
       next.spec = { ...next.spec, replicas };
@@ -154,10 +155,6 @@ function decideScale(
       return next;
     },
   });
-}
-
-function negative(replicas: number) {
-  return invalidValue("spec.replicas", replicas, "must be greater than or equal to 0");
 }
 
 function answerScale(

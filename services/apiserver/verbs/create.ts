@@ -34,7 +34,8 @@ export async function create(
 ): Promise<BodyResponse> {
   const options = writeOptions(request, "CreateOptions");
   const { object, warnings } = decodeRequest(request, options.fieldValidation);
-  if (object.metadata.resourceVersion) {
+  const { resourceVersion } = object.metadata;
+  if (resourceVersion && resourceVersion !== "0") {
     throw failure(500, "", "resourceVersion should not be set on objects to be created");
   }
   applyDefaults(request.table, object);

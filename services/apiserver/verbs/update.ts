@@ -73,7 +73,7 @@ export function decideUpdate(draft: Draft, asked: Asked, change: Change): Decide
   const old = fromStored(table, stored);
   const next = change.next(old);
   checkVersion(draft, asked, strategy, next, old, change.expect);
-  keepSystemFields(next.metadata, old.metadata);
+  keepSystemFields(next.metadata, old.metadata, draft.version(key) || "0");
   keepOtherPart(asked, strategy, next, old);
   if (!change.managed) {
     const { manager } = asked;
@@ -109,7 +109,10 @@ function checkVersion(
   const uid = next.metadata.uid;
   if (uid && uid !== old.metadata.uid) {
     const found = `UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-    throw conflict(table, name, `Precondition failed: ${found}`);
+    const path = [table.plural, asked.namespace, name].filter((part) => part !== "").join("/");
+    const object = `StorageError: invalid object, Code: 4, Key: /registry/${path}`;
+    const more = `ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${found}`;
+    throw conflict(table, name, `${object}, ${more}`);
   }
   const stated = expect ?? next.metadata.resourceVersion ?? "";
   if (stated === "" || stated === "0") {
@@ -139,14 +142,14 @@ const SYSTEM_FIELDS = [
 ] as const;
 
 /** What no client decides, whatever it sends. */
-function keepSystemFields(next: ObjectMeta, old: ObjectMeta): void {
+function keepSystemFields(next: ObjectMeta, old: ObjectMeta, version: string): void {
   const target = next as unknown as Record<string, unknown>;
   for (const field of SYSTEM_FIELDS) {
     if (field === "generateName" && next.generateName !== undefined) continue;
     if (old[field] === undefined) delete target[field];
     else target[field] = old[field];
   }
-  delete next.resourceVersion;
+  next.resourceVersion = version;
   if (!next.managedFields) target.managedFields = old.managedFields;
 }
 

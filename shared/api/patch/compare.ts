@@ -1,5 +1,12 @@
 import type { Field, Schema } from "../schema.ts";
-import { EMPTY_SET, type FieldSet, type FieldSetBuilder, makeNode } from "./field-set.ts";
+import {
+  EMPTY_SET,
+  type FieldSet,
+  type FieldSetBuilder,
+  LEAF,
+  makeNode,
+  newNode,
+} from "./field-set.ts";
 import { getField, isArray, isObject, type JsonObject, jsonEqual } from "./json-value.ts";
 import { fieldElement, itemElement, sameItem } from "./path-element.ts";
 import { elementOf, fieldOrUntyped, itemField, shapeOf } from "./typed.ts";
@@ -52,14 +59,35 @@ export function compareObjects(
   after: JsonObject,
   schema: Schema,
 ): Comparison {
-  const nodes: Nodes = { changed: undefined, removed: undefined };
+  const nodes = new Nodes();
   compareFields(before, after, schema, nodes, "root");
   return { changed: nodes.changed ?? EMPTY_SET, removed: nodes.removed ?? EMPTY_SET };
 }
 
-interface Nodes {
-  changed: FieldSetBuilder | undefined;
-  removed: FieldSetBuilder | undefined;
+/** What differs below an element; the sets are made when the first difference is found. */
+class Nodes {
+  changed: FieldSetBuilder | undefined = undefined;
+  removed: FieldSetBuilder | undefined = undefined;
+  private readonly added: boolean;
+  private readonly gone: boolean;
+
+  /** `added` and `gone`: the element itself is new, or is there no more. */
+  constructor(added = false, gone = false) {
+    this.added = added;
+    this.gone = gone;
+  }
+
+  change(element: string, node: FieldSet | undefined): void {
+    if (!node) return;
+    this.changed ??= newNode(this.added);
+    this.changed[element] = node;
+  }
+
+  remove(element: string, node: FieldSet | undefined): void {
+    if (!node) return;
+    this.removed ??= newNode(this.gone);
+    this.removed[element] = node;
+  }
 }
 
 /** Where in the object: structs that are always present lie on the way from the root only. */
@@ -127,13 +155,13 @@ function compareValues(
     fits(after, shape) &&
     !(isBare(before) && isBare(after));
   if (!goesInside) {
-    if (after === undefined) add(nodes, "removed", element, makeNode(true, undefined));
+    if (after === undefined) nodes.remove(element, LEAF);
     else if (before === undefined || !jsonEqual(before, after)) {
-      add(nodes, "changed", element, makeNode(true, undefined));
+      nodes.change(element, LEAF);
     }
     return;
   }
-  const below: Nodes = { changed: undefined, removed: undefined };
+  const below = new Nodes(before === undefined, after === undefined);
   if (shape === "fields") {
     const left = isObject(before) ? before : undefined;
     const right = isObject(after) ? after : undefined;
@@ -141,14 +169,8 @@ function compareValues(
   } else {
     compareItems(asList(before), asList(after), field, below);
   }
-  add(nodes, "changed", element, makeNode(before === undefined, below.changed));
-  add(nodes, "removed", element, makeNode(after === undefined, below.removed));
-}
-
-function add(nodes: Nodes, which: keyof Nodes, element: string, node: FieldSet | undefined): void {
-  if (!node) return;
-  nodes[which] ??= {};
-  nodes[which][element] = node;
+  nodes.change(element, makeNode(before === undefined, below.changed));
+  nodes.remove(element, makeNode(after === undefined, below.removed));
 }
 
 function fits(value: unknown, shape: "fields" | "items"): boolean {
@@ -175,17 +197,17 @@ function compareItems(
 ): void {
   const items = itemField(field);
   if (before.length === after.length && inSamePlaces(before, after, field)) {
-    for (const [index, item] of after.entries()) {
-      const other = before[index];
-      if (other === item) continue;
-      const below: Nodes = { changed: undefined, removed: undefined };
-      compareValues(other, item, items, "", below, "inside");
-      if (!below.changed && !below.removed) continue;
-      const element = itemElement(field, item);
-      add(nodes, "changed", element, below.changed?.[""]);
-      add(nodes, "removed", element, below.removed?.[""]);
+    const below = compareInPlaces(before, after, items);
+    if (below.size === 0) return;
+    // A list that holds a key twice is compared by groups.
+    if (after.length < 2 || indexItems(after, field).size === after.length) {
+      for (const [index, { changed, removed }] of below) {
+        const element = itemElement(field, after[index]);
+        nodes.change(element, changed?.[""]);
+        nodes.remove(element, removed?.[""]);
+      }
+      return;
     }
-    return;
   }
   const left = indexItems(before, field);
   const right = indexItems(after, field);
@@ -194,15 +216,32 @@ function compareItems(
   }
 }
 
+/** Whether both lists have the same items in the same order, though perhaps with other content. */
 function inSamePlaces(
   before: readonly unknown[],
   after: readonly unknown[],
   field: Field,
 ): boolean {
-  // A list that holds a key twice is compared by groups, below.
-  if (!before.every((item, index) => item === after[index] || sameItem(field, item, after[index])))
-    return false;
-  return before.length < 2 || indexItems(after, field).size === after.length;
+  return before.every((item, index) => {
+    const other = after[index];
+    return item === other || sameItem(field, item, other);
+  });
+}
+
+/** What differs at which index. */
+function compareInPlaces(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  items: Field,
+): Map<number, Nodes> {
+  const result = new Map<number, Nodes>();
+  for (const [index, item] of after.entries()) {
+    if (before[index] === item) continue;
+    const below = new Nodes();
+    compareValues(before[index], item, items, "", below, "inside");
+    if (below.changed || below.removed) result.set(index, below);
+  }
+  return result;
 }
 
 function indexItems(items: readonly unknown[], field: Field): Map<string, unknown[]> {
@@ -225,16 +264,15 @@ function compareGroups(
   element: string,
   nodes: Nodes,
 ): void {
-  const self = makeNode(true, undefined);
   if (before.length <= 1 && after.length <= 1) {
     compareValues(before[0], after[0], items, element, nodes, "inside");
   } else if (before.length >= 2 && after.length >= 2) {
-    if (!jsonEqual(before, after)) add(nodes, "changed", element, self);
+    if (!jsonEqual(before, after)) nodes.change(element, LEAF);
   } else if (before.length >= 2) {
     if (after.length) compareValues(undefined, after[0], items, element, nodes, "inside");
-    else add(nodes, "removed", element, self);
+    else nodes.remove(element, LEAF);
   } else {
     if (before.length) compareValues(before[0], undefined, items, element, nodes, "inside");
-    add(nodes, "changed", element, self);
+    nodes.change(element, LEAF);
   }
 }

@@ -9,11 +9,17 @@ export interface FieldSet {
 }
 
 const SELF = ".";
-const LEAF: FieldSet = Object.freeze({});
+/** The node of a member with nothing below it. */
+export const LEAF: FieldSet = Object.freeze({});
 export const EMPTY_SET: FieldSet = LEAF;
 
 /** A node while it is built. */
 export type FieldSetBuilder = Record<string, FieldSet>;
+
+/** A node to add children to, of an element that is itself in the set or not. */
+export function newNode(member: boolean): FieldSetBuilder {
+  return member ? { [SELF]: LEAF } : {};
+}
 
 /** Whether no path is in the set. Only for roots: an empty node inside of a set is a member. */
 export function isEmptySet(set: FieldSet): boolean {
@@ -135,7 +141,7 @@ export function pathsOf(set: FieldSet): string[][] {
   const paths: string[][] = [];
   const visit = (node: FieldSet, path: readonly string[]) => {
     const elements = Object.keys(node).filter((element) => element !== SELF);
-    elements.sort(compareElements);
+    sortElements(elements);
     for (const element of elements) {
       if (isMember(node[element] as FieldSet)) paths.push([...path, element]);
     }
@@ -149,10 +155,17 @@ export function pathsOf(set: FieldSet): string[][] {
 export function sorted(set: FieldSet): FieldSet {
   const elements = Object.keys(set);
   if (elements.length === 0) return LEAF;
-  elements.sort(compareElements);
+  if (elements.length > 1) sortElements(elements);
   const result: FieldSetBuilder = {};
   for (const element of elements) result[element] = sorted(set[element] as FieldSet);
   return result;
+}
+
+/** Only keys and values need more than the order of their text, and only beside each other. */
+function sortElements(elements: string[]): void {
+  const plain = elements.every((element) => element.startsWith("f:") || element === SELF);
+  if (plain) elements.sort();
+  else elements.sort(compareElements);
 }
 
 const KIND_ORDER = ".fkvi";

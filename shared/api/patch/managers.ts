@@ -26,6 +26,8 @@ export interface Manager {
   readonly subresource: string;
   readonly time: string | undefined;
   readonly set: FieldSet;
+  /** The entry that it was read from, and is still equal to while the set is the entry's. */
+  readonly entry?: ManagedFieldsEntry;
 }
 
 /** Who wrote: the request's fieldManager, or the first part of the client's user agent. */
@@ -47,7 +49,7 @@ export function managerName(fieldManager: string | null | undefined, userAgent: 
  */
 export function identityOf(manager: Manager): string {
   const version = manager.operation === "Apply" ? "" : manager.apiVersion;
-  return JSON.stringify([manager.name, manager.operation, version, manager.subresource]);
+  return `${manager.name}\0${manager.operation}\0${version}\0${manager.subresource}`;
 }
 
 /** Reads stored or sent entries; undefined when one of them is not valid. */
@@ -67,30 +69,25 @@ export function decodeManagers(
       subresource: entry.subresource ?? "",
       time: entry.time,
       set,
+      entry,
     });
   }
   return managers;
 }
 
-/** Sets that this program wrote need no second look: they are found here by reference. */
-const CANONICAL = new WeakSet<object>();
-
 function decodeSet(fields: unknown): FieldSet | undefined {
   if (!isObject(fields)) return undefined;
-  if (CANONICAL.has(fields)) return fields as unknown as FieldSet;
   let result: FieldSetBuilder | undefined;
-  const entries = Object.entries(fields);
-  for (const [index, [name, value]] of entries.entries()) {
+  for (const name in fields) {
     const element = canonicalElement(name);
-    const below = decodeSet(value);
+    const below = decodeSet(fields[name]);
     if (element === undefined || !below) return undefined;
-    if (!result && element === name && below === value) continue;
-    result ??= Object.fromEntries(entries.slice(0, index)) as FieldSetBuilder;
+    if (element === name && below === fields[name]) continue;
+    result ??= { ...(fields as unknown as FieldSet) };
+    delete result[name];
     result[element] = below;
   }
-  const set = result ?? (fields as unknown as FieldSet);
-  CANONICAL.add(set);
-  return set;
+  return result ?? (fields as unknown as FieldSet);
 }
 
 /** The entries as they are stored, in Kubernetes' order; managers without fields are left out. */
@@ -102,18 +99,16 @@ export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry
 }
 
 function encodeManager(manager: Manager): ManagedFieldsEntry {
+  if (manager.entry && manager.entry.fieldsV1 === (manager.set as object)) return manager.entry;
   const { name, operation, apiVersion, time, subresource } = manager;
-  const fieldsV1 = sorted(manager.set);
-  CANONICAL.add(fieldsV1);
-  return {
-    ...(name ? { manager: name } : {}),
-    operation,
-    apiVersion,
-    ...(time ? { time } : {}),
-    fieldsType: "FieldsV1",
-    fieldsV1: fieldsV1 as unknown as Record<string, unknown>,
-    ...(subresource ? { subresource } : {}),
-  };
+  const entry: ManagedFieldsEntry = name ? { manager: name } : {};
+  entry.operation = operation;
+  entry.apiVersion = apiVersion;
+  if (time) entry.time = time;
+  entry.fieldsType = "FieldsV1";
+  entry.fieldsV1 = sorted(manager.set) as unknown as Record<string, unknown>;
+  if (subresource) entry.subresource = subresource;
+  return entry;
 }
 
 function compareManagers(left: Manager, right: Manager): number {
@@ -178,7 +173,8 @@ export function capped(managers: readonly Manager[]): readonly Manager[] {
   for (const bucket of merged) {
     const last = bucket.at(-1) as Manager;
     const set = bucket.reduce((all, manager) => union(all, manager.set), EMPTY_SET);
-    result.push({ ...last, name: OLD_UPDATES, subresource: "", set });
+    const { entry: _, ...rest } = last;
+    result.push({ ...rest, name: OLD_UPDATES, subresource: "", set });
   }
   return result;
 }

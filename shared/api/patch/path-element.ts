@@ -119,6 +119,9 @@ function printValue(value: unknown): string {
   return typeof value === "string" ? quote(value) : JSON.stringify(value);
 }
 
+/** A key of one field without escapes: what most elements of lists are. */
+const SIMPLE_KEY = /^k:\{"\w+":(?:"[^"\\]*"|-?(?:0|[1-9]\d*))\}$/;
+
 /**
  * An element in the one spelling that this program writes: clients may send keys in another order
  * or with blanks. Undefined when it is none.
@@ -126,7 +129,7 @@ function printValue(value: unknown): string {
 export function canonicalElement(element: string): string | undefined {
   const kind = element.slice(0, 2);
   const body = element.slice(2);
-  if (element === "." || kind === "f:") return element;
+  if (kind === "f:" || element === "." || SIMPLE_KEY.test(element)) return element;
   if (kind === "i:") return /^\d+$/.test(body) ? element : undefined;
   if (kind !== "k:" && kind !== "v:") return undefined;
   try {

@@ -1,0 +1,85 @@
+// `npm test`: the checks, then every test. Prints what was skipped, and fails in CI if anything was.
+import { spawn, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { buildOne } from "./build.mjs";
+
+function runTo(root, title, file, args, env = {}) {
+  process.stdout.write(`\n== ${title}\n`);
+  return new Promise((resolve) => {
+    const child = spawn(file, args, {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...env },
+    });
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+const bin = (root, name) => join(root, "node_modules", ".bin", name);
+
+/** Types, style, then tests; arguments go to vitest (`npm test -- test/store`). */
+export async function runTests(root, args) {
+  if (args.length === 0) {
+    const types = await runTo(root, "Types", bin(root, "tsc"), ["-p", "."]);
+    const style = await runTo(root, "Style", bin(root, "biome"), ["check", "."]);
+    if (types !== 0 || style !== 0) return 1;
+  }
+  const setup = await runTo(root, "Set-up", process.execPath, [join(root, "dist/cox.js"), "setup"]);
+  if (setup !== 0) return setup;
+  const report = join(root, "dist", "test-report.json");
+  rmSync(report, { force: true });
+  const code = await runTo(root, "Tests", bin(root, "vitest"), [
+    "run",
+    "--config",
+    "test/vitest.config.ts",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+    ...args,
+  ]);
+  return summarize(report, code);
+}
+
+function summarize(file, code) {
+  let report;
+  try {
+    report = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    process.stdout.write("The test runner left no report.\n");
+    return code || 1;
+  }
+  const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = report;
+  const names = report.testResults
+    .flatMap((suite) => suite.assertionResults)
+    .filter(({ status }) => status === "pending" || status === "skipped")
+    .map(({ fullName }) => fullName);
+  if (names.length > 0) {
+    process.stdout.write(`\nSKIPPED, NOT TESTED:\n${names.map((name) => `  ${name}\n`).join("")}`);
+  }
+  process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  if (code !== 0) return code;
+  if (names.length > 0 && process.env.CI) {
+    process.stdout.write("In CI nothing may be skipped.\n");
+    return 1;
+  }
+  return 0;
+}
+
+/** `npm run bench [name ...]`: runs the programs in test/bench/, each prints its own figures. */
+export async function runBenchmarks(root, names) {
+  const folder = join(root, "test", "bench");
+  const all = readdirSync(folder).filter((file) => file.endsWith(".bench.ts"));
+  const chosen = all.filter((file) => names.length === 0 || names.includes(file.split(".")[0]));
+  if (chosen.length === 0) {
+    process.stderr.write(`There are: ${all.map((file) => file.split(".")[0]).join(", ")}\n`);
+    return 1;
+  }
+  for (const file of chosen) {
+    const program = await buildOne(root, join("test/bench", file));
+    process.stdout.write(`\n== ${file}\n`);
+    const result = spawnSync(process.execPath, [program], { cwd: root, stdio: "inherit" });
+    if (result.status !== 0) return result.status ?? 1;
+  }
+  return 0;
+}

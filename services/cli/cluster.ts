@@ -1,0 +1,119 @@
+/** What a cluster on this machine is: its settings, and where everything lies in its data folder. */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+
+const RUNTIMES = ["cri", "process", "simulated"] as const;
+
+const settingsSchema = z.strictObject({
+  /** Version of this file's shape. */
+  format: z.literal(1),
+  name: z.string(),
+  apiPort: z.number().int(),
+  natsPort: z.number().int(),
+  /** A NATS server that is not ours, by URL (user and password in it); absent: our own. */
+  natsUrl: z.string().optional(),
+  durability: z.enum(["strict", "relaxed"]),
+  runtime: z.enum(RUNTIMES),
+  /** Which of the machine's network slots the cluster holds. */
+  slot: z.number().int(),
+  nodes: z.array(z.strictObject({ name: z.string(), index: z.number().int() })),
+  /** Replicas by actor name; `controllers` stands for all controllers. Default 1. */
+  replicas: z.record(z.string(), z.number().int().min(1)),
+});
+
+/** The settings that a cluster was last started with; `cluster.json`. */
+export type ClusterSettings = z.infer<typeof settingsSchema>;
+export type NodeRuntime = (typeof RUNTIMES)[number];
+
+/** The data folder: given, or COX_DATA, or `.cox` in the current folder. */
+export function dataFolder(given: string | undefined): string {
+  return resolve(given ?? process.env["COX_DATA"] ?? ".cox");
+}
+
+/** Paths in a data folder. */
+export interface Paths {
+  readonly data: string;
+  readonly settings: string;
+  readonly kubeconfig: string;
+  readonly nats: string;
+  readonly natsConfiguration: string;
+  readonly credentials: string;
+  readonly logs: string;
+  readonly run: string;
+  readonly token: string;
+}
+
+export function pathsOf(data: string): Paths {
+  return {
+    data,
+    settings: join(data, "cluster.json"),
+    kubeconfig: join(data, "kubeconfig"),
+    nats: join(data, "nats"),
+    natsConfiguration: join(data, "nats", "nats.conf"),
+    credentials: join(data, "nats", "credentials.json"),
+    logs: join(data, "log"),
+    run: join(data, "run"),
+    token: join(data, "pki", "tokens.csv"),
+  };
+}
+
+/** Creates the folders of a cluster. */
+export function createFolders(paths: Paths): void {
+  mkdirSync(paths.data, { recursive: true, mode: 0o700 });
+  for (const folder of [paths.nats, paths.logs, paths.run]) mkdirSync(folder, { recursive: true });
+}
+
+/**
+ * The cluster's settings; undefined when there is no cluster in the folder.
+ * @throws Error that names the file and the field when it cannot be read.
+ */
+export function readSettings(paths: Paths): ClusterSettings | undefined {
+  if (!existsSync(paths.settings)) return undefined;
+  const result = settingsSchema.safeParse(JSON.parse(readFileSync(paths.settings, "utf8")));
+  if (result.success) return result.data;
+  throw new Error(`${paths.settings} is not readable:\n${z.prettifyError(result.error)}`);
+}
+
+export function writeSettings(paths: Paths, settings: ClusterSettings): void {
+  writeWhole(paths.settings, `${JSON.stringify(settings, null, 2)}\n`);
+}
+
+/** Writes a file whole or not at all, for its owner alone. */
+export function writeWhole(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** Names of the cluster's own processes, in the order in which they start. */
+export function processNames(settings: ClusterSettings): readonly string[] {
+  const nodes = settings.nodes.map(({ name }) => `node-${name}`);
+  return [
+    ...numbered("apiserver", settings.replicas["apiserver"] ?? 1),
+    ...numbered("control", controlProcesses(settings)),
+    ...(settings.runtime === "simulated" ? ["nodes"] : nodes),
+    ...(settings.runtime === "cri" && settings.nodes.length > 1 ? ["host"] : []),
+  ];
+}
+
+/** The control process number n (from 1) runs the actors that want at least n replicas. */
+function controlProcesses(settings: ClusterSettings): number {
+  const wanted = Object.entries(settings.replicas).filter(([actor]) => actor !== "apiserver");
+  return Math.max(1, ...wanted.map(([, count]) => count));
+}
+
+/** How many replicas of a control-plane actor are wanted. */
+export function replicasOf(settings: ClusterSettings, actor: string): number {
+  const { replicas } = settings;
+  return replicas[actor] ?? (actor === "scheduler" ? 1 : (replicas["controllers"] ?? 1));
+}
+
+function numbered(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => (index === 0 ? name : `${name}-${index + 1}`));
+}
+
+/** `apiserver-3` is the process number 3 of its kind; `apiserver` number 1. */
+export function numberOf(processName: string): number {
+  const match = /-(\d+)$/.exec(processName);
+  return match ? Number(match[1]) : 1;
+}

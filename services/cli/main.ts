@@ -1,0 +1,148 @@
+/** The program `cox`: wires commands to what they do. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { dataFolder, type NodeRuntime } from "./cluster.ts";
+import { detach } from "./detach.ts";
+import { down } from "./down.ts";
+import { kubeconfigText } from "./kubeconfig.ts";
+import { runKubectl } from "./kubectl.ts";
+import { ReportedProgress, sender, show } from "./progress.ts";
+import { simulate } from "./sim.ts";
+import { statusText } from "./status.ts";
+import { UsageError, up } from "./up.ts";
+
+const program = new Command("cox")
+  .description("Coxswain: a Kubernetes control plane of stateless actors on NATS JetStream")
+  .showHelpAfterError()
+  .enablePositionalOptions();
+
+const dataOption = () => new Option("--data <dir>", "data folder (default: $COX_DATA, else .cox)");
+
+interface UpFlags {
+  data?: string;
+  port?: number;
+  nodes?: number;
+  runtime?: "auto" | NodeRuntime;
+  nats?: string;
+  durability?: "strict" | "relaxed";
+  replicas?: Record<string, number>;
+  detach?: boolean;
+  report?: number;
+}
+
+program
+  .command("up")
+  .description("start the cluster of a data folder, creating it if need be")
+  .addOption(dataOption())
+  .option("--detach", "return when the cluster can be used, and leave it running")
+  .option("--port <n>", "port of the API server (default: 6443 or the next free one)", port)
+  .option("--nodes <n>", "number of nodes (default: 1)", whole)
+  .addOption(
+    new Option("--runtime <kind>", "what runs containers (default: auto)").choices([
+      "auto",
+      "cri",
+      "process",
+      "simulated",
+    ]),
+  )
+  .option("--nats <url>", "use this NATS server instead of an own one")
+  .addOption(
+    new Option("--durability <kind>", "when a write counts as written (default: strict)").choices([
+      "strict",
+      "relaxed",
+    ]),
+  )
+  .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", replicas)
+  .addOption(new Option("--report <descriptor>").argParser(whole).hideHelp())
+  .action(async ({ data, detach: away, report, ...flags }: UpFlags) => {
+    const options = { ...flags, data: dataFolder(data) };
+    if (away) process.exit(await detach(options.data, process.argv.slice(2)));
+    const progress = new ReportedProgress(report === undefined ? show : sender(report));
+    try {
+      await up(options, progress);
+    } catch (error) {
+      progress.failed((error as Error).message);
+      if (!(error instanceof UsageError)) console.error(error);
+      process.exitCode = 1;
+    }
+  });
+
+program
+  .command("down")
+  .description("stop the cluster; its state stays in the data folder")
+  .addOption(dataOption())
+  .option("--purge", "delete the data folder too")
+  .action(async ({ data, purge }: { data?: string; purge?: boolean }) => {
+    process.exitCode = await down(dataFolder(data), purge ?? false, new ReportedProgress(show));
+  });
+
+program
+  .command("status")
+  .description("what runs, and whether it is well")
+  .addOption(dataOption())
+  .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
+  .action(async ({ data, output }: { data?: string; output: "text" | "json" }) => {
+    const { text, healthy } = await statusText(dataFolder(data), output);
+    process.stdout.write(text);
+    process.exitCode = healthy ? 0 : 1;
+  });
+
+program
+  .command("kubeconfig")
+  .description("print the administrator's kubeconfig")
+  .addOption(dataOption())
+  .action(({ data }: { data?: string }) => {
+    process.stdout.write(kubeconfigText(dataFolder(data)));
+  });
+
+program
+  .command("kubectl")
+  .description("run kubectl against the cluster")
+  .addOption(dataOption())
+  .argument("[arguments...]")
+  .passThroughOptions()
+  .allowUnknownOption()
+  .helpOption(false)
+  .action(async (args: string[], { data }: { data?: string }) => {
+    process.exitCode = await runKubectl(dataFolder(data), args);
+  });
+
+program
+  .command("sim")
+  .description("run the control plane in simulation, on virtual time, with faults")
+  .option("--seeds <A..B>", "which seeds", "1..100")
+  .option("--faults <file>", "a fault file (default: all kinds of faults)")
+  .option("--steps <n>", "operations of the workload", whole)
+  .option("--trace", "print what happens")
+  .action(async (flags: { seeds: string; faults?: string; steps?: number; trace?: boolean }) => {
+    process.exitCode = await simulate(flags);
+  });
+
+function whole(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError("It takes a whole number of 1 or more.");
+}
+
+function port(text: string): number {
+  const number = whole(text);
+  if (number <= 65_535) return number;
+  throw new InvalidArgumentError("It takes a port from 1 to 65535.");
+}
+
+function replicas(text: string): Record<string, number> {
+  const entries = text.split(",").map((part) => {
+    const match = /^([a-z-]+)=([1-9]\d?)$/.exec(part);
+    if (match === null) {
+      throw new InvalidArgumentError(`"${part}" is not of the form actor=n with n from 1 to 99.`);
+    }
+    return [match[1], Number(match[2])] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

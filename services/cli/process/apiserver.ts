@@ -1,0 +1,45 @@
+/** An apiserver process. */
+import { readFileSync } from "node:fs";
+import { openStore } from "../../../nats/store.ts";
+import type { Running } from "../../../shared/actor/dependencies.ts";
+import { ensurePki } from "../../apiserver/auth/pki.ts";
+import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
+import { startApiserver } from "../../apiserver/start.ts";
+import { clusterNetwork } from "../../node/network.ts";
+import { numberOf } from "../cluster.ts";
+import { connectBus, dependenciesOf } from "./bus.ts";
+import type { ProcessContext } from "./parts.ts";
+
+const NODE_PORTS = [30_000, 32_767] as const;
+
+export async function runApiserver(context: ProcessContext): Promise<Running> {
+  const { runtime, settings, paths, name } = context;
+  const { connection, bus } = await connectBus(context, "apiserver");
+  const { durability } = settings;
+  const [cluster, events, leases] = await Promise.all(
+    (["cluster", "events", "leases"] as const).map((log) =>
+      openStore(connection, runtime, { name: log, durability }),
+    ),
+  );
+  if (!cluster || !events || !leases) throw new Error("a log is missing");
+  const network = clusterNetwork(settings.slot);
+  // Further replicas take the ports behind the first.
+  const port = settings.apiPort + numberOf(name) - 1;
+  const pki = ensurePki(paths.data, [network.kubernetesAddress, network.hostAddress], runtime);
+  const running = await startApiserver(dependenciesOf(context, bus), {
+    stores: { cluster, events, leases },
+    network: { serviceCidr: network.serviceCidr, nodePortRange: NODE_PORTS },
+    serving: { address: network.hostAddress, port },
+    https: {
+      pki,
+      port,
+      staticTokens: parseTokenFile(readFileSync(paths.token, "utf8")),
+    },
+  });
+  return {
+    stop: async () => {
+      await running.stop();
+      await connection.close();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** One process of a cluster: runs the actors that its name stands for until told to stop. */
+import { parseArgs } from "node:util";
+import { pino } from "pino";
+import { liveRuntime } from "../../../shared/runtime/live.ts";
+import { pathsOf, readSettings } from "../cluster.ts";
+import { partOf } from "./parts.ts";
+
+const { values } = parseArgs({
+  options: { data: { type: "string" }, process: { type: "string" } },
+});
+const { data = "", process: name = "" } = values;
+const paths = pathsOf(data);
+const settings = readSettings(paths);
+if (settings === undefined) throw new Error(`there is no cluster in ${data}`);
+const level = process.env["COX_LOG_LEVEL"] ?? "info";
+const logger = pino({ base: { process: name }, level });
+const runtime = liveRuntime();
+const part = partOf(name);
+logger.info({ pid: process.pid }, "starting");
+const running = await part({ name, paths, settings, logger, runtime });
+logger.info("started");
+
+let stopping = false;
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, "stopping");
+    const end = (code: number) => process.exit(code);
+    running.stop().then(() => end(0), (error: unknown) => {
+      logger.error({ err: error }, "stopping failed");
+      end(1);
+    });
+  });
+}
+process.on("unhandledRejection", (error) => logger.error({ err: error }, "unhandled rejection"));

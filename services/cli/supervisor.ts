@@ -1,0 +1,95 @@
+/**
+ * Keeps processes running: starts each with its output in a log file and its pid in a pid file, and
+ * starts it again as soon as it ends. One that keeps ending is given growing pauses.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Paths } from "./cluster.ts";
+import { endAndWait, isAlive, readPid } from "./pids.ts";
+
+export interface ProcessSpec {
+  readonly name: string;
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+interface Supervised {
+  readonly spec: ProcessSpec;
+  child: ChildProcess | undefined;
+  /** When it was started lately, milliseconds; old ones are dropped. */
+  starts: number[];
+  timer: NodeJS.Timeout | undefined;
+}
+
+const WINDOW_MS = 10_000;
+/** So many starts within the window are taken for bad luck; more for a fault. */
+const STARTS_WITHOUT_PAUSE = 5;
+const PAUSE_MS_MAX = 5_000;
+const GRACE_MS = 5_000;
+
+export class Supervisor {
+  readonly #paths: Paths;
+  readonly #processes = new Map<string, Supervised>();
+  readonly #onEnd: (name: string, how: string, restartMs: number) => void;
+  #stopping = false;
+
+  /** `onEnd` is told of each process that ended by itself, and when it is started again. */
+  constructor(paths: Paths, onEnd: (name: string, how: string, restartMs: number) => void) {
+    this.#paths = paths;
+    this.#onEnd = onEnd;
+  }
+
+  /** Starts a process; one that an earlier supervisor left behind is ended first. */
+  async start(spec: ProcessSpec): Promise<void> {
+    const left = readPid(this.#pidFile(spec.name));
+    if (left !== undefined && isAlive(left, this.#paths.data)) await endAndWait(left, GRACE_MS);
+    const supervised: Supervised = { spec, child: undefined, starts: [], timer: undefined };
+    this.#processes.set(spec.name, supervised);
+    this.#spawn(supervised);
+  }
+
+  /** Ends all processes, the last started first; those that do not listen are killed. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const [name, { child, timer }] of [...this.#processes].reverse()) {
+      clearTimeout(timer);
+      if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+        await endAndWait(child.pid, GRACE_MS);
+      }
+      rmSync(this.#pidFile(name), { force: true });
+    }
+  }
+
+  #spawn(supervised: Supervised): void {
+    const { spec } = supervised;
+    const log = openSync(join(this.#paths.logs, `${spec.name}.log`), "a");
+    const child = spawn(spec.file, spec.args, { stdio: ["ignore", log, log] });
+    closeSync(log);
+    supervised.child = child;
+    supervised.starts.push(Date.now());
+    if (child.pid !== undefined) writeFileSync(this.#pidFile(spec.name), `${child.pid}\n`);
+    child.once("error", (error) => this.#ended(supervised, error.message));
+    child.once("exit", (code, signal) => this.#ended(supervised, signal ?? `exit code ${code}`));
+  }
+
+  #ended(supervised: Supervised, how: string): void {
+    if (this.#stopping || supervised.timer !== undefined) return;
+    const pause = pauseAfter(supervised);
+    this.#onEnd(supervised.spec.name, how, pause);
+    supervised.timer = setTimeout(() => {
+      supervised.timer = undefined;
+      this.#spawn(supervised);
+    }, pause);
+  }
+
+  #pidFile(name: string): string {
+    return join(this.#paths.run, `${name}.pid`);
+  }
+}
+
+function pauseAfter(supervised: Supervised): number {
+  supervised.starts = supervised.starts.filter((start) => Date.now() - start < WINDOW_MS);
+  const excess = supervised.starts.length - STARTS_WITHOUT_PAUSE;
+  return excess <= 0 ? 0 : Math.min(PAUSE_MS_MAX, 250 * 2 ** excess);
+}

@@ -1,0 +1,273 @@
+/** `cox up`: from whatever there is to a cluster that can be used, and then keeps it running. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { serverConfig } from "../../nats/config.ts";
+import { obtainServer } from "../../nats/server.ts";
+import { liveRuntime } from "../../shared/runtime/live.ts";
+import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
+import { ensurePki } from "../apiserver/auth/pki.ts";
+import { ensureTokenFile } from "../apiserver/auth/token-file.ts";
+import { silentLogger } from "../../shared/actor/dependencies.ts";
+import { commands } from "../node/command.ts";
+import { clusterNetwork, NODES_MAX } from "../node/network.ts";
+import { prepareHost } from "../node/prepare.ts";
+import { claimSlot } from "../node/slots.ts";
+import { get, nodesReady } from "./api.ts";
+import {
+  type ClusterSettings,
+  createFolders,
+  type NodeRuntime,
+  type Paths,
+  pathsOf,
+  processNames,
+  readSettings,
+  writeSettings,
+  writeWhole,
+} from "./cluster.ts";
+import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
+import { cacheFolder, programFile } from "./folders.ts";
+import { stopNodes } from "./nodes.ts";
+import { readPid } from "./pids.ts";
+import { firstFree, isFree } from "./ports.ts";
+import type { Progress } from "./progress.ts";
+import { chooseRuntime } from "./runtime-choice.ts";
+import { summaryOf } from "./summary.ts";
+import { type ProcessSpec, Supervisor } from "./supervisor.ts";
+
+export interface UpOptions {
+  readonly data: string;
+  readonly port?: number;
+  readonly nodes?: number;
+  readonly runtime?: "auto" | NodeRuntime;
+  readonly nats?: string;
+  readonly durability?: "strict" | "relaxed";
+  readonly replicas?: Readonly<Record<string, number>>;
+}
+
+/** A mistake of the person at the command line: shown without a stack. */
+export class UsageError extends Error {}
+
+const API_PORT = 6443;
+const NATS_PORT = 4222;
+const START_MS_MAX = 60_000;
+const NODE_MS_MAX = 120_000;
+const POLL_MS = 25;
+
+/** Runs the cluster until told to stop (SIGINT, SIGTERM). Resolves when everything has ended. */
+export async function up(options: UpOptions, progress: Progress): Promise<void> {
+  const paths = pathsOf(options.data);
+  createFolders(paths);
+  const running = supervisorOf(paths);
+  if (running !== undefined) {
+    const hint = `\`cox status --data ${paths.data}\` shows it, \`cox down --data ${paths.data}\``;
+    throw new UsageError(
+      `A cluster runs in ${paths.data} already (pid ${running}). ${hint} ends it.`,
+    );
+  }
+  writeFileSync(join(paths.run, "supervisor.pid"), `${process.pid}\n`);
+  const stopped = stopRequested();
+  const supervisor = new Supervisor(paths, (name, how, pause) => {
+    const when = pause === 0 ? "started again" : `starting again in ${pause} ms`;
+    process.stderr.write(`${new Date().toISOString()} ${name} ended (${how}); ${when}\n`);
+  });
+  try {
+    const settings = await settle(options, paths, progress);
+    await Promise.race([start(settings, paths, supervisor, progress), stopped.promise]);
+    if (!stopped.requested()) progress.ready(summaryOf(settings, paths));
+    await stopped.promise;
+  } finally {
+    process.stderr.write("\n");
+    await progress.step("Stopping", async () => {
+      await supervisor.stop();
+      await stopNodes(paths);
+    });
+    rmSync(join(paths.run, "supervisor.pid"), { force: true });
+  }
+}
+
+/** The pid of the supervisor of the data folder, if one runs. */
+export function supervisorOf(paths: Paths): number | undefined {
+  const pid = readPid(join(paths.run, "supervisor.pid"));
+  if (pid === undefined || pid === process.pid) return undefined;
+  return isSupervisor(pid) ? pid : undefined;
+}
+
+/** A supervisor in the foreground need not show its data folder: `npm start` does not name it. */
+function isSupervisor(pid: number): boolean {
+  try {
+    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    return line.includes("cox") || line.includes("bootstrap.mjs");
+  } catch {
+    return false;
+  }
+}
+
+function stopRequested(): { promise: Promise<void>; requested: () => boolean } {
+  let requested = false;
+  const promise = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        requested = true;
+        resolve();
+      });
+    }
+  });
+  return { promise, requested: () => requested };
+}
+
+/** Settings from the command line over those of the last time over the defaults. */
+async function settle(
+  options: UpOptions,
+  paths: Paths,
+  progress: Progress,
+): Promise<ClusterSettings> {
+  const before = readSettings(paths);
+  const count = options.nodes ?? before?.nodes.length ?? 1;
+  if (!Number.isInteger(count) || count < 1) throw new UsageError("--nodes takes 1 or more");
+  const wanted = options.runtime ?? before?.runtime ?? "auto";
+  const runtime = await chooseRuntime(wanted, progress);
+  if (runtime !== "simulated" && count > NODES_MAX) {
+    throw new UsageError(`--nodes takes at most ${NODES_MAX}; more only with --runtime simulated`);
+  }
+  if (runtime === "process" && count > 1) {
+    throw new UsageError("--runtime process gives one node; several need --runtime cri");
+  }
+  const natsUrl = options.nats ?? before?.natsUrl;
+  const settings: ClusterSettings = {
+    format: 1,
+    name: "coxswain",
+    apiPort: await apiPort(options.port, before?.apiPort),
+    natsPort: await port(before?.natsPort, NATS_PORT),
+    ...(natsUrl !== undefined && { natsUrl }),
+    durability: options.durability ?? before?.durability ?? "strict",
+    runtime,
+    slot: slotFor(runtime, paths, before?.slot),
+    nodes: Array.from({ length: count }, (_, index) => ({ name: nodeName(runtime, index), index })),
+    replicas: { ...(options.replicas ?? before?.replicas ?? {}) },
+  };
+  writeSettings(paths, settings);
+  return settings;
+}
+
+/** Simulated nodes are counted from 0, as the process that plays them does. */
+function nodeName(runtime: NodeRuntime, index: number): string {
+  return `node-${runtime === "simulated" ? index : index + 1}`;
+}
+
+async function apiPort(asked: number | undefined, before: number | undefined): Promise<number> {
+  const fixed = asked ?? before;
+  if (fixed === undefined) return firstFree(API_PORT);
+  if (await isFree(fixed)) return fixed;
+  throw new UsageError(`TCP port ${fixed} is in use; choose another with --port`);
+}
+
+async function port(before: number | undefined, first: number): Promise<number> {
+  if (before !== undefined && (await isFree(before, "127.0.0.1"))) return before;
+  return firstFree(first);
+}
+
+/** Only real nodes take a network slot of the machine. */
+function slotFor(runtime: NodeRuntime, paths: Paths, before: number | undefined): number {
+  if (runtime !== "cri") return before ?? 0;
+  return claimSlot({
+    dataDirectory: paths.data,
+    ...(before !== undefined && { preferred: before }),
+  });
+}
+
+async function start(
+  settings: ClusterSettings,
+  paths: Paths,
+  supervisor: Supervisor,
+  progress: Progress,
+): Promise<void> {
+  const runtime = liveRuntime();
+  const credentials = readCredentials(paths, settings);
+  const network = clusterNetwork(settings.slot);
+  const names = [network.kubernetesAddress, network.hostAddress];
+  const pki = ensurePki(paths.data, names, runtime);
+  ensureTokenFile(paths.token, runtime);
+  writeKubeconfig(paths.kubeconfig, pki, `https://127.0.0.1:${settings.apiPort}`, settings.name);
+  if (settings.natsUrl === undefined) {
+    const binary = await progress.step("nats-server", (detail) =>
+      obtainServer(cacheFolder(), detail),
+    );
+    await supervisor.start(natsServer(binary, settings, paths, credentials));
+  }
+  if (settings.runtime === "cri") {
+    await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
+  }
+  for (const name of processNames(settings)) await supervisor.start(ownProcess(name, paths));
+  await progress.step("Starting the control plane", () => untilReady(settings, paths));
+  const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
+  await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(settings, paths));
+}
+
+function natsServer(
+  binary: string,
+  settings: ClusterSettings,
+  paths: Paths,
+  credentials: Credentials,
+): ProcessSpec {
+  const configuration = serverConfig({
+    name: `${settings.name}-${credentials.cluster}`,
+    host: "127.0.0.1",
+    port: settings.natsPort,
+    storeDirectory: join(paths.nats, "jetstream"),
+    logFile: join(paths.logs, "nats-server.log"),
+    pidFile: join(paths.nats, "nats-server.pid"),
+    durability: settings.durability,
+    users: busUsers(credentials, settings),
+  });
+  writeWhole(paths.natsConfiguration, configuration);
+  return { name: "nats-server", file: binary, args: ["-c", paths.natsConfiguration] };
+}
+
+function ownProcess(name: string, paths: Paths): ProcessSpec {
+  const args = [programFile("process.js"), "--data", paths.data, "--process", name];
+  return { name, file: process.execPath, args };
+}
+
+async function untilReady(settings: ClusterSettings, paths: Paths): Promise<void> {
+  const deadline = Date.now() + START_MS_MAX;
+  let last = "";
+  while (Date.now() < deadline) {
+    try {
+      const { code, body } = await get(paths.data, settings.apiPort, "/readyz?verbose");
+      if (code === 200) return;
+      last = body;
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await pause(POLL_MS);
+  }
+  throw new Error(
+    `The apiserver was not ready after ${START_MS_MAX / 1000} s: ${last}\n${logHint(paths, "apiserver")}`,
+  );
+}
+
+async function untilNodesReady(settings: ClusterSettings, paths: Paths): Promise<void> {
+  const deadline = Date.now() + NODE_MS_MAX;
+  let missing = "";
+  while (Date.now() < deadline) {
+    const ready = await nodesReady(paths.data, settings.apiPort);
+    const late = settings.nodes.filter(({ name }) => ready?.get(name) !== true);
+    if (ready !== undefined && late.length === 0) return;
+    missing = late.map(({ name }) => name).join(", ");
+    await pause(POLL_MS);
+  }
+  const log = settings.runtime === "simulated" ? "nodes" : `node-${missing.split(",")[0]}`;
+  throw new Error(`Not Ready after ${NODE_MS_MAX / 1000} s: ${missing}\n${logHint(paths, log)}`);
+}
+
+function logHint(paths: Paths, name: string): string {
+  const file = join(paths.logs, `${name}.log`);
+  const tail = existsSync(file)
+    ? readFileSync(file, "utf8").trimEnd().split("\n").slice(-5).join("\n")
+    : "";
+  return `The end of ${file}:\n${tail}`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

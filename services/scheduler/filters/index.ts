@@ -1,0 +1,40 @@
+import type { NodeInfo, Surroundings } from "../node-info.ts";
+import type { PodInfo } from "../pod-info.ts";
+import { interPodAffinity } from "./inter-pod-affinity.ts";
+import { nodeAffinity } from "./node-affinity.ts";
+import { nodeName } from "./node-name.ts";
+import { nodePorts } from "./node-ports.ts";
+import { nodeResourcesFit } from "./node-resources-fit.ts";
+import { nodeUnschedulable } from "./node-unschedulable.ts";
+import { podTopologySpread } from "./pod-topology-spread.ts";
+import { taintToleration } from "./taint-toleration.ts";
+
+/** A filter plugin, named as in Kubernetes. */
+export interface Filter {
+  readonly name: string;
+  /** True when placing pods elsewhere can change the answer for a node that it refuses now. */
+  readonly looksAround?: boolean;
+  /** Why the pod cannot run on the node, in upstream's words; nothing: it can. */
+  filter(pod: PodInfo, node: NodeInfo, around: Surroundings): readonly string[];
+}
+
+/** In the order in which they are asked; the first that refuses gives the reason. */
+export const FILTERS: readonly Filter[] = [
+  nodeUnschedulable,
+  nodeName,
+  taintToleration,
+  nodeAffinity,
+  nodePorts,
+  nodeResourcesFit,
+  podTopologySpread,
+  interPodAffinity,
+];
+
+/** The reasons of the first filter that refuses the node. */
+export function refusals(pod: PodInfo, node: NodeInfo, around: Surroundings): readonly string[] {
+  for (const plugin of FILTERS) {
+    const reasons = plugin.filter(pod, node, around);
+    if (reasons.length > 0) return reasons;
+  }
+  return [];
+}

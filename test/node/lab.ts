@@ -1,0 +1,267 @@
+import { join } from "node:path";
+import { ensurePki } from "../../services/apiserver/auth/pki.ts";
+import type { Engine } from "../../services/apiserver/request.ts";
+import { type Apiserver, startApiserver } from "../../services/apiserver/start.ts";
+import { CriRuntime } from "../../services/kubelet/runtimes/cri.ts";
+import { type KubeletConfig, startKubelet } from "../../services/kubelet/start.ts";
+import { BUSYBOX_IMAGE } from "../../services/node/images/catalog.ts";
+import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
+import type { Pod } from "../../shared/api/generated/types.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
+import { MemoryStore } from "../../shared/store/memory.ts";
+import type { StreamOpen } from "../../shared/streams/message.ts";
+import { type NodeStream, openStream } from "../../shared/streams/stream.ts";
+import { type Call, requestOf } from "../apiserver/harness.ts";
+import { TestCluster } from "../network/cluster.ts";
+import { logger, runtime } from "../network/machine.ts";
+import { MemoryBus } from "../streams/memory-bus.ts";
+
+export const NODE = "node-1";
+export const NAMESPACE = "default";
+const WAIT_MS = 60_000;
+
+export type PodSpec = NonNullable<Pod["spec"]>;
+
+/** A whole node with a real containerd, and an apiserver for it in this process. */
+export class NodeLab {
+  readonly bus = new MemoryBus();
+  readonly cluster = new TestCluster();
+  #apiserver: Apiserver | undefined;
+  #kubelet: Running | undefined;
+  #names = 0;
+
+  async start(options: { kubelet?: boolean } = {}): Promise<void> {
+    await this.cluster.start(1, true);
+    const store = () => new MemoryStore(runtime);
+    this.#apiserver = await startApiserver(this.dependencies("apiserver-1"), {
+      stores: { cluster: store(), events: store(), leases: store() },
+      network: { serviceCidr: "10.96.0.0/16", nodePortRange: [30000, 32767] },
+      https: { pki: ensurePki(this.cluster.data, [], runtime), port: 0, address: "127.0.0.1" },
+    });
+    await this.#prepareNamespace();
+    if (options.kubelet !== false) this.#kubelet = await this.startKubelet();
+  }
+
+  async stop(): Promise<void> {
+    await this.#kubelet?.stop();
+    await this.#apiserver?.stop();
+    await this.cluster.remove();
+  }
+
+  get engine(): Engine {
+    if (!this.#apiserver) throw new Error("the laboratory has not been started");
+    return this.#apiserver.engine;
+  }
+
+  dependencies(replica: string): ActorDependencies {
+    const said = process.env["NODE_TEST_LOG"] ? CONSOLE : logger;
+    return { runtime, bus: this.bus, logger: said, replica };
+  }
+
+  kubeletConfig(): Omit<KubeletConfig, "runtime"> {
+    const { prepared } = this.#node;
+    return {
+      nodeName: NODE,
+      rootDirectory: prepared.kubeletDirectory,
+      logDirectory: join(this.cluster.data, "pod-logs"),
+      hostIPs: [prepared.address],
+      podCIDRs: [prepared.podCidr],
+      clusterDns: ["10.96.0.10"],
+      clusterDomain: "cluster.local",
+      cgroupRoot: this.cluster.cgroup,
+    };
+  }
+
+  get criSocket(): string {
+    return this.#node.prepared.criSocket;
+  }
+
+  get containerdPid(): number {
+    return this.#node.prepared.containerd.pid;
+  }
+
+  get cri(): CriRuntime {
+    return this.#node.cri;
+  }
+
+  async startKubelet(): Promise<Running> {
+    const connected = await CriRuntime.connect({
+      endpoint: `unix://${this.criSocket}`,
+      now: () => runtime.clock.now(),
+      after: (ms, run) => runtime.timers.after(ms, run),
+    });
+    return startKubelet(this.dependencies("kubelet-1"), {
+      ...this.kubeletConfig(),
+      runtime: connected,
+    });
+  }
+
+  /** Sends a request as an administrator. @throws Error with the answer when it fails. */
+  async call(call: Call): Promise<KubernetesObject> {
+    const answer = await this.engine.handle(requestOf(call));
+    if (answer.type === "watch") throw new Error("watches are not for this");
+    const text = Buffer.concat(answer.body).toString();
+    if (answer.code >= 400) throw new Error(`${answer.code} ${text}`);
+    return JSON.parse(text) as KubernetesObject;
+  }
+
+  create(resource: string, body: object): Promise<KubernetesObject> {
+    return this.call({ verb: "create", resource, namespace: NAMESPACE, body });
+  }
+
+  /** Creates a pod on the node; containers get the busybox image unless they say otherwise. */
+  async pod(spec: PodSpec, metadata: object = {}): Promise<string> {
+    const name = `pod-${++this.#names}`;
+    const withImages = (containers: PodSpec["containers"] | undefined) =>
+      containers?.map((container) => ({
+        image: BUSYBOX_IMAGE,
+        imagePullPolicy: "IfNotPresent",
+        ...container,
+      }));
+    const inits = withImages(spec.initContainers);
+    await this.create("pods", {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: NAMESPACE, ...metadata },
+      spec: {
+        nodeName: NODE,
+        ...spec,
+        ...(inits ? { initContainers: inits } : {}),
+        containers: withImages(spec.containers),
+      },
+    });
+    return name;
+  }
+
+  async get(name: string): Promise<Pod | undefined> {
+    try {
+      return (await this.call({
+        verb: "get",
+        resource: "pods",
+        namespace: NAMESPACE,
+        name,
+      })) as Pod;
+    } catch (error) {
+      if (String(error).includes("404")) return undefined;
+      throw error;
+    }
+  }
+
+  /** Waits until the pod is as wanted. @throws Error with its last state when that takes too long. */
+  async until(name: string, wanted: (pod: Pod) => boolean, waitMs: number = WAIT_MS): Promise<Pod> {
+    const deadline = runtime.clock.monotonic() + waitMs;
+    for (;;) {
+      const pod = await this.get(name);
+      if (pod && wanted(pod)) return pod;
+      if (runtime.clock.monotonic() > deadline) {
+        const said = JSON.stringify(pod?.status, undefined, 1);
+        throw new Error(
+          `${name} did not become as wanted: ${said}\n${(await this.events(name)).join("\n")}`,
+        );
+      }
+      await runtime.timers.sleep(50);
+    }
+  }
+
+  async untilGone(name: string, waitMs: number = WAIT_MS): Promise<void> {
+    const deadline = runtime.clock.monotonic() + waitMs;
+    while (await this.get(name)) {
+      if (runtime.clock.monotonic() > deadline) {
+        throw new Error(`${name} is still there: ${JSON.stringify(await this.get(name))}`);
+      }
+      await runtime.timers.sleep(50);
+    }
+  }
+
+  async delete(name: string, graceSeconds?: number): Promise<void> {
+    const body = graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds };
+    await this.call({ verb: "delete", resource: "pods", namespace: NAMESPACE, name, body });
+  }
+
+  /** `Reason: message` of the pod's events. */
+  async events(name: string): Promise<string[]> {
+    const list = await this.call({ verb: "list", resource: "events", namespace: NAMESPACE });
+    const items = list["items"] as KubernetesObject[];
+    return items
+      .filter((event) => event["involvedObject"]?.name === name)
+      .map((event) => `${event["reason"]}: ${event["message"]}`);
+  }
+
+  /** Opens a stream as an apiserver does. */
+  async stream<Open extends StreamOpen>(
+    name: string,
+    open: Omit<Open, "namespace" | "pod" | "uid">,
+  ): Promise<NodeStream> {
+    const pod = await this.get(name);
+    const target = { namespace: NAMESPACE, pod: name, uid: pod?.metadata.uid ?? "" };
+    const full = { ...target, ...open } as unknown as Open;
+    return openStream(this.bus, runtime, `node.${NODE}.stream.${full.operation}`, full);
+  }
+
+  /** Runs a command in a container; answers what it wrote and its Status. */
+  async exec(name: string, container: string, ...command: string[]): Promise<ExecOutcome> {
+    const io = { stdin: false, stdout: true, stderr: true, tty: false };
+    const stream = await this.stream(name, {
+      operation: "exec",
+      container,
+      command,
+      ...io,
+    } as never);
+    const [stdout, stderr, status] = await Promise.all([
+      collect(stream, 1),
+      collect(stream, 2),
+      collect(stream, 3),
+    ]);
+    await stream.end();
+    return { stdout, stderr, status: JSON.parse(status) };
+  }
+
+  async logs(name: string, container: string, options: object = {}): Promise<string> {
+    const defaults = { follow: false, previous: false, timestamps: false, stream: "All" };
+    const open = { operation: "log", container, ...defaults, ...options };
+    const stream = await this.stream(name, open as never);
+    const text = await collect(stream, 1);
+    await stream.end();
+    return text;
+  }
+
+  get #node() {
+    const [node] = this.cluster.nodes;
+    if (!node) throw new Error("the laboratory has not been started");
+    return node;
+  }
+
+  async #prepareNamespace(): Promise<void> {
+    await this.create("serviceaccounts", { metadata: { name: "default" } });
+    await this.create("configmaps", {
+      metadata: { name: "kube-root-ca.crt" },
+      data: { "ca.crt": "a certificate" },
+    });
+  }
+}
+
+export interface ExecOutcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly status: KubernetesObject;
+}
+
+export async function collect(stream: NodeStream, channel: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream.read(channel)) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+export function isReady(pod: Pod): boolean {
+  return (
+    pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ??
+    false
+  );
+}
+
+const CONSOLE: ActorDependencies["logger"] = {
+  debug: (fields, message) => console.log("debug", message, fields),
+  info: (fields, message) => console.log("info", message, fields),
+  warn: (fields, message) => console.log("warn", message, fields),
+  error: (fields, message) => console.log("error", message, fields),
+};

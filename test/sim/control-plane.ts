@@ -1,0 +1,111 @@
+import { startBootstrap } from "../../services/apiserver/bootstrap/start.ts";
+import { startApiserver } from "../../services/apiserver/start.ts";
+import { startControllers } from "../../services/controllers/start.ts";
+import { startSimulatedNodes } from "../../services/kubelet/runtimes/simulated.ts";
+import { builtInStages } from "../../services/kubelet/stages/load.ts";
+import { startScheduler } from "../../services/scheduler/start.ts";
+import { createClient } from "../../shared/actor/client.ts";
+import type { Controller } from "../../shared/actor/controller.ts";
+import type { ActorDependencies } from "../../shared/actor/dependencies.ts";
+import { joinMembership } from "../../shared/actor/membership.ts";
+import type { DecisionSink } from "../../shared/actor/run.ts";
+import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
+import { Projection } from "../../shared/store/projection.ts";
+import type { Store } from "../../shared/store/store.ts";
+import type { Logs, Member } from "./cluster.ts";
+import { SERVICE_ADDRESS, SERVICE_NETWORK } from "./prepared.ts";
+
+export interface ControlPlane {
+  /** Of every actor. */
+  readonly replicas: number;
+  readonly nodes: number;
+  readonly logs: Logs;
+  readonly controllers: readonly Controller[];
+  readonly decisions: DecisionSink;
+  /** A test that plants a mistake puts itself between the actors and what they use. */
+  readonly wrapDependencies?: (dependencies: ActorDependencies) => ActorDependencies;
+  readonly wrapStore?: (store: Store) => Store;
+}
+
+const HEARTBEAT_MS = 5_000;
+/** Room for a few pods: nodes do fill up. */
+const CAPACITY = { cpu: "8", memory: "8Gi", pods: "14" };
+const STAGES = builtInStages();
+
+/** The processes of a whole cluster, each wired as a real one is. */
+export function membersOf(plane: ControlPlane): Member[] {
+  const many = (name: string, count: number, start: Member["start"]): Member[] =>
+    Array.from({ length: count }, (_, index) => ({ name: `${name}-${index + 1}`, start }));
+  return [
+    ...many("apiserver", plane.replicas, (dependencies, process) =>
+      startApiserverProcess(plane, dependencies, process),
+    ),
+    ...many("control", plane.replicas, (dependencies, process) =>
+      startControlProcess(plane, wrapped(plane, dependencies), process),
+    ),
+    ...many("node", plane.nodes, (dependencies) => startNodeProcess(dependencies)),
+  ];
+}
+
+function wrapped(plane: ControlPlane, dependencies: ActorDependencies): ActorDependencies {
+  return plane.wrapDependencies?.(dependencies) ?? dependencies;
+}
+
+async function startApiserverProcess(
+  { logs, wrapStore = (store) => store }: ControlPlane,
+  dependencies: ActorDependencies,
+  process: SimulatedProcess,
+): Promise<void> {
+  const open = (name: keyof Logs): Store => wrapStore(logs[name].open(process));
+  const stores = { cluster: open("cluster"), events: open("events"), leases: open("leases") };
+  await startApiserver(dependencies, {
+    stores,
+    network: SERVICE_NETWORK,
+    bootstrap: async (engine, projections) => {
+      const serviceAddress = SERVICE_ADDRESS;
+      await startBootstrap({ ...dependencies, engine, projections, serviceAddress });
+    },
+  });
+}
+
+async function startControlProcess(
+  { logs, controllers, decisions }: ControlPlane,
+  dependencies: ActorDependencies,
+  process: SimulatedProcess,
+): Promise<void> {
+  const follow = async (name: keyof Logs): Promise<Projection> => {
+    const projection = new Projection({ runtime: process });
+    await projection.follow(logs[name].open(process));
+    return projection;
+  };
+  const [cluster, events, leases] = await Promise.all([
+    follow("cluster"),
+    follow("events"),
+    follow("leases"),
+  ]);
+  const projections = { cluster, events, leases };
+  startControllers(dependencies, { projections, controllers, decisions });
+  startScheduler({
+    dependencies,
+    projection: cluster,
+    client: createClient({ ...dependencies, identity: "system:kube-scheduler" }),
+    membership: joinMembership(dependencies, "scheduler"),
+    decisions,
+  });
+}
+
+/** `node-2` runs the node `node-2-0`; each has addresses of its own. */
+async function startNodeProcess(dependencies: ActorDependencies): Promise<void> {
+  const [kind, number] = dependencies.replica.split("-");
+  const prefix = `${kind}-${number}`;
+  await startSimulatedNodes(dependencies, {
+    count: 1,
+    prefix,
+    identity: `system:node:${prefix}-0`,
+    capacity: CAPACITY,
+    podNetwork: `10.244.${number}.0/24`,
+    nodeNetwork: `172.30.${number}.0/24`,
+    heartbeatMs: HEARTBEAT_MS,
+    stages: STAGES,
+  });
+}
