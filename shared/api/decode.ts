@@ -174,7 +174,8 @@ function summary(body: Buffer): string {
 }
 
 const HEAD_TYPE =
-  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; ' +
+  'Kind string "json:\\"kind,omitempty\\"" }';
 
 /** The body's own kind, where it says one, has to be the one asked for. */
 function checkKind(value: unknown, target: DecodeTarget, body: Buffer | ""): void {
@@ -202,7 +203,8 @@ function checkOtherKind(
   if (kind === "DeleteOptions" && target.kind === kind) return; // of any group
   if (!definitionOfKind(group, version, kind)) {
     const scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
-    const why = `no kind ${quote(kind)} is registered for version ${quote(apiVersion)} in scheme "${scheme}"`;
+    const what = `no kind ${quote(kind)} is registered for version ${quote(apiVersion)}`;
+    const why = `${what} in scheme "${scheme}"`;
     throw unhandled(kind, version, target, why);
   }
   if (kind !== target.kind) {
