@@ -102,7 +102,7 @@ test("a watch sees each revision once, in order, from wherever it begins", async
       const other = await startReplica(cluster.runtime, cluster.stores);
       const begin = cluster.projections.cluster.revision;
       const middle = steps.length === 0 ? 0 : at % steps.length;
-      const revisions: string[] = [];
+      const revisions: (string | undefined)[] = [];
       let late: ReturnType<typeof collect> | undefined;
       for (const [index, { name, what }] of steps.entries()) {
         if (index === middle) late = await watchFrom(cluster, other, begin);

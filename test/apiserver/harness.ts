@@ -57,8 +57,11 @@ export interface Call {
   readonly user?: UserInfo;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked into field by field
-export type Answer = { code: number; body: any; warnings: readonly string[] };
+export interface Answer {
+  readonly code: number;
+  readonly body: KubernetesObject;
+  readonly warnings: readonly string[];
+}
 export type Caller = (call: Call) => Promise<Answer>;
 
 /** Stores in memory and one engine on them, with the namespaces and accounts that tests need. */

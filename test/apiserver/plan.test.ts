@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { EnginePlanResult } from "../../services/apiserver/request.ts";
 import type { Action } from "../../shared/actor/plan.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 import { type Cluster, type Replica, settled, startCluster, startReplica } from "./harness.ts";
 
 const USER = { username: "system:controller:test", groups: ["system:authenticated"] };
@@ -133,13 +134,13 @@ test("a node is not filled beyond what it has", async () => {
   await createNode(cluster, "n1", "2");
   const pods = [];
   for (const name of ["a", "b", "c"]) pods.push(await createPod(cluster, name, "1"));
-  const bind = (pod: { metadata: { name: string; uid: string; resourceVersion: string } }) =>
+  const bind = (pod: KubernetesObject) =>
     ({
       op: "bind",
       key: `pods/default/${pod.metadata.name}`,
       node: "n1",
-      uid: pod.metadata.uid,
-      expect: pod.metadata.resourceVersion,
+      uid: pod.metadata.uid ?? "",
+      expect: pod.metadata.resourceVersion ?? "",
     }) as const;
   const all = await plan(cluster, pods.map(bind));
   expect(all).toMatchObject({ outcome: "refused", status: { reason: "Conflict" } });
@@ -165,8 +166,8 @@ test("two schedulers on two replicas cannot fill a node together", async () => {
           op: "bind",
           key: `pods/default/${pod.metadata.name}`,
           node: "n1",
-          uid: pod.metadata.uid,
-          expect: pod.metadata.resourceVersion,
+          uid: pod.metadata.uid ?? "",
+          expect: pod.metadata.resourceVersion ?? "",
         } as const;
         const engine = index === 0 ? cluster.engine : other.engine;
         const asked = { user: USER, actor: "s", replica: "s", trace: `bind-${index}`, cause: 0 };
