@@ -2,7 +2,7 @@ import type { PlanRequest, PlanResponse } from "../../shared/actor/api.ts";
 import type { Bus, BusMessage } from "../../shared/actor/bus.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import type { Action, Plan } from "../../shared/actor/plan.ts";
-import type { Store, Write } from "../../shared/store/store.ts";
+import type { Store, Write, WriteHeaders } from "../../shared/store/store.ts";
 import type { Mistake } from "./simulate.ts";
 
 /** Mistakes to plant, each as somebody might make it. Every call gives one without memory. */
@@ -119,14 +119,14 @@ export function lostWakeUp(): Mistake {
   }));
 }
 
-/** The apiserver does not guard its writes of the keys that `forgotten` names. */
-function unguarded(forgotten: (write: Write) => boolean): Mistake {
+/** The apiserver does not guard the writes that `forgotten` names. */
+function unguarded(forgotten: (write: Write, headers: WriteHeaders) => boolean): Mistake {
   return {
     wrapStore: (store) =>
       wrapped(store, {
         commit: (writes, headers) => {
           const sent = writes.map((write): Write => {
-            if (!write.expect || !forgotten(write)) return write;
+            if (!write.expect || !forgotten(write, headers)) return write;
             return { key: write.key, value: write.value };
           });
           return store.commit(sent, headers);
@@ -150,7 +150,7 @@ function wrapped(store: Store, instead: Partial<Store>): Store {
 
 /** Neither the pod nor the node's allocation is guarded: two schedulers place as each sees fit. */
 export function doubleBind(): Mistake {
-  return unguarded(({ key }) => /^(?:pods|coxswain\.nodeallocations)\//.test(key));
+  return unguarded((_write, { actor }) => actor === "scheduler");
 }
 
 /** The last writer of a Deployment wins, whatever it had seen. */
