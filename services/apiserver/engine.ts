@@ -1,4 +1,5 @@
-import { methodNotSupported } from "../../shared/api/errors.ts";
+import { methodNotSupported, StatusError } from "../../shared/api/errors.ts";
+import { StoreError } from "../../shared/store/store.ts";
 import { authorize } from "./authorize.ts";
 import { createContext, type EngineContext, type EngineOptions } from "./context.ts";
 import { negotiate } from "./negotiate.ts";
@@ -70,10 +71,23 @@ async function handle(context: EngineContext, request: ResourceRequest): Promise
     const handler = handlerOf(request);
     if (handler === undefined) throw methodNotSupported(request.table, request.verb);
     negotiate(request);
-    return await handler(context, request);
+    return warned(request, await handler(context, request));
   } catch (error) {
+    const expected = error instanceof StatusError || error instanceof StoreError;
+    if (!expected) context.logger.error({ err: error, trace: request.trace }, "a request failed");
     return answerError(error);
   }
+}
+
+/** Kinds that upstream warns of, by group resource. */
+const DEPRECATED: Readonly<Record<string, string>> = {
+  endpoints: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+};
+
+function warned({ table }: ResourceRequest, response: ResourceResponse): ResourceResponse {
+  const warning = table.group === "" ? DEPRECATED[table.plural] : undefined;
+  if (warning === undefined) return response;
+  return { ...response, warnings: [warning, ...(response.warnings ?? [])] };
 }
 
 function authorizeRequest(context: EngineContext, request: ResourceRequest): void {

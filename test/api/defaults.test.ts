@@ -20,6 +20,12 @@ function valueAt(object: unknown, path: string): unknown {
   return at;
 }
 
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
+}
+
 describe("defaults", () => {
   test.each(tableOf<readonly Case[]>("defaults.yaml"))("$name", (given) => {
     const table = kindOfObject(given.object) as KindTable;
@@ -28,7 +34,7 @@ describe("defaults", () => {
     expect(object).toMatchObject(given.becomes);
     for (const path of given.lacks ?? []) expect(valueAt(object, path), path).toBeUndefined();
     const once = structuredClone(object);
-    applyDefaults(table, object);
+    applyDefaults(table, frozen(object));
     expect(object).toEqual(once);
   });
 

@@ -29,7 +29,8 @@ describe("Status", () => {
       errors.unauthorizedAction({ user: "x", verb: "list", resource: "pods", namespace: "y" }),
       403,
       "Forbidden",
-      'pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "y"',
+      'pods is forbidden: User "x" cannot list resource "pods" in API group "" ' +
+        'in the namespace "y"',
     ],
     [
       errors.unauthorizedAction({

@@ -103,6 +103,20 @@ describe("arithmetic", () => {
     );
   });
 
+  test("short spellings are canonical", () => {
+    const short = fc.tuple(
+      fc.integer({ min: 1, max: 999 }),
+      fc.constantFrom("", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"),
+    );
+    fc.assert(
+      fc.property(short, ([number, unit]) => {
+        const given = number + unit;
+        expect(normalizeQuantity(given)).toBe(given);
+        expect(formatQuantity(parseQuantity(given))).toBe(given);
+      }),
+    );
+  });
+
   test("sums and differences are exact", () => {
     fc.assert(
       fc.property(quantity, quantity, (a, b) => {

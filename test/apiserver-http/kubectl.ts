@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { writeKubeconfig } from "../../services/apiserver/auth/kubeconfig.ts";
-import type { Served } from "./fixture.ts";
+import type { Target } from "./http-client.ts";
 
 export interface Finished {
   readonly code: number | null;
@@ -21,7 +21,7 @@ export class Kubectl {
   readonly #config: string;
   readonly #home: string;
 
-  constructor(served: Served) {
+  constructor(served: Target & { readonly directory: string }) {
     this.#home = served.directory;
     this.#config = join(served.directory, "kubeconfig");
     writeKubeconfig(this.#config, served.pki, served.url);
