@@ -80,7 +80,8 @@ export interface Store {
    * Commits the writes as one: either all are in the log, on consecutive revisions in the given
    * order, durable, or none is. A key may appear once. At most `WRITES_PER_COMMIT_MAX` writes.
    * @returns the revision of each write.
-   * @throws ConflictError when an expectation does not hold (nothing was written),
+   * @throws ConflictError when an expectation does not hold (nothing was written; it names one of
+   *   those that do not),
    *   InvalidWriteError, TooLargeError, UnavailableError (nothing was written),
    *   UnknownOutcomeError (the connection was lost and stayed lost: look before trying again).
    */

@@ -243,6 +243,29 @@ describe("a projection", () => {
     expect(projection.list("pods").map((entry) => entry.name)).toEqual(["w", "y"]);
   });
 
+  it("finds the metadata of any object, however it is written", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.string(), fc.string()), fc.json(), async (labels, data) => {
+        const store = new MemoryStore(testRuntime);
+        const metadata = { annotations: { data, '"}{\\': '"metadata":{' }, labels, name: "x" };
+        const object = { kind: "X", apiVersion: "v1", metadata, data };
+        const bytes = Buffer.from(JSON.stringify(object));
+        await store.commit([{ key: "xs/a/x", value: bytes }], HEADERS);
+        const projection = await followed(store);
+        for (const [name, label] of Object.entries(labels)) {
+          expect(projection.labelled("xs", "a", { [name]: label })).toHaveLength(1);
+        }
+        expect(projection.labelled("xs", "a", { "\u0000": "none" })).toHaveLength(0);
+        const resourceVersion = { resourceVersion: "1" };
+        expect(projection.get("xs/a/x")?.object).toEqual({
+          ...object,
+          metadata: { ...metadata, ...resourceVersion },
+        });
+        projection.stop();
+      }),
+    );
+  });
+
   it("waits for a revision, and not for ever", async () => {
     const store = new MemoryStore(testRuntime);
     const projection = await followed(store);
