@@ -1,8 +1,5 @@
 /** What runs the containers: what was asked for, or the best that this machine can do. */
-import { liveRuntime } from "../../shared/runtime/live.ts";
-import { capabilities } from "../node/capabilities.ts";
-import { commands } from "../node/command.ts";
-import { installPackages } from "../node/packages.ts";
+import { capabilities, installPackages } from "../node/packages.ts";
 import type { NodeRuntime } from "./cluster.ts";
 import type { Progress } from "./progress.ts";
 
@@ -15,21 +12,15 @@ export async function chooseRuntime(
   progress: Progress,
 ): Promise<NodeRuntime> {
   if (wanted === "simulated" || wanted === "process") return wanted;
-  const environment = liveRuntime();
-  const command = commands(environment);
-  const before = await capabilities(command);
-  let { runtime, reasons } = before;
-  const { missing } = before;
-  if (missing.length > 0 && process.getuid?.() === 0) {
-    await progress.step(`Installing ${missing.join(", ")}`, (detail) =>
-      installPackages({
-        runtime: environment,
-        command,
-        report: (step, line) => detail(line ?? step),
-      }),
+  const before = capabilities();
+  let { runtime, reasons, warnings } = before;
+  if (before.missing.length > 0 && process.getuid?.() === 0) {
+    await progress.step(`Installing ${before.missing.join(", ")}`, (detail) =>
+      installPackages((step, line) => detail(line ?? step)),
     );
-    ({ runtime, reasons } = await capabilities(command));
+    ({ runtime, reasons, warnings } = capabilities());
   }
+  for (const warning of warnings) process.stderr.write(`Note: ${warning}.\n`);
   if (runtime === "cri") return "cri";
   if (wanted === "cri") throw new Error(`--runtime cri is not possible: ${reasons.join("; ")}`);
   process.stderr.write(

@@ -26,6 +26,8 @@ export interface NodeLayout {
   readonly cniNetwork: string;
   /** The kubelet's folder: mounts made below it are passed on into containers. */
   readonly kubelet: string;
+  /** Parent of the control groups of the node's pods. */
+  readonly cgroup: string;
   readonly images: string;
   readonly logFile: string;
   readonly pidFile: string;
@@ -56,6 +58,7 @@ export function nodeLayout(place: NodePlace): NodeLayout {
     cniAddresses: join(folder, "cni", "addresses"),
     cniNetwork: `${place.network.bridge}-${place.node}`,
     kubelet: join(folder, "kubelet"),
+    cgroup: `/coxswain-${place.network.slot}/${place.node}`,
     images: join(place.dataDirectory, "images"),
     logFile: join(place.dataDirectory, "log", `containerd-${place.node}.log`),
     pidFile: join(place.dataDirectory, "run", `containerd-${place.node}.pid`),

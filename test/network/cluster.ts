@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CriRuntime } from "../../services/kubelet/runtimes/cri.ts";
@@ -37,8 +37,6 @@ export class TestCluster {
   readonly data = mkdtempSync(join(tmpdir(), "coxswain-nodes-"));
   readonly nodes: TestNode[] = [];
   network: ClusterNetwork = clusterNetwork(0);
-  /** Parent of all control groups of the test's pods. */
-  readonly cgroup = `/coxswain-test-${process.pid}-${this.data.slice(-6)}`;
 
   async start(count: number, isolated: boolean): Promise<void> {
     const avoid = await slotsInUse(command);
@@ -69,7 +67,7 @@ export class TestCluster {
     if ((await node.cri.imageStatus(reference)) === undefined) {
       await node.cri.pullImage(reference, undefined);
     }
-    const sandboxConfig = this.#sandbox(name);
+    const sandboxConfig = this.#sandbox(node, name);
     const sandbox = await node.cri.runSandbox(sandboxConfig);
     const container = await node.cri.createContainer(
       sandbox,
@@ -96,11 +94,10 @@ export class TestCluster {
     for (const { place } of this.nodes) await removeNode(machine, place);
     await removeHost(machine, this.network, this.data);
     releaseSlot(this.data);
-    removeCgroups(this.cgroup);
     rmSync(this.data, { recursive: true, force: true });
   }
 
-  #sandbox(name: string): SandboxConfig {
+  #sandbox({ prepared }: TestNode, name: string): SandboxConfig {
     return {
       metadata: { name, uid: name, namespace: "default", attempt: 0 },
       hostname: name,
@@ -114,7 +111,7 @@ export class TestCluster {
       labels: {},
       annotations: {},
       linux: {
-        cgroupParent: `${this.cgroup}/${name}`,
+        cgroupParent: `${prepared.cgroupRoot}/${name}`,
         securityContext: {
           namespaceOptions: { network: "POD", pid: "CONTAINER", ipc: "POD" },
           supplementalGroups: [],
@@ -159,20 +156,4 @@ function containerConfig(image: string, command: string[]): ContainerConfig {
       },
     },
   };
-}
-
-/** The container runtime leaves the parents of its control groups behind; they are the kubelet's. */
-function removeCgroups(parent: string): void {
-  const root = "/sys/fs/cgroup";
-  for (const controller of ["", ...readdirSync(root)]) {
-    removeTree(join(root, controller, parent));
-  }
-}
-
-function removeTree(folder: string): void {
-  if (!existsSync(folder)) return;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeTree(join(folder, entry.name));
-  }
-  rmdirSync(folder);
 }

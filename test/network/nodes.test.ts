@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startDns } from "../../services/dns/start.ts";
 import { must } from "../../services/node/command.ts";
@@ -257,6 +258,8 @@ describeOnMachine("the host as the only node", PROGRAMS, () => {
     expect(mounts).not.toContain(layout.run);
     expect(mounts).not.toContain(cluster.data);
     expect(existsSync(layout.run)).toBe(false);
+    const cgroups = readdirSync("/sys/fs/cgroup").map((one) => join("/sys/fs/cgroup", one));
+    expect(cgroups.filter((one) => existsSync(join(one, layout.cgroup)))).toEqual([]);
     const links = await must(command, "ip", ["link"]);
     expect(links).not.toContain(`${cluster.network.bridge}:`);
     const results = "/var/lib/cni/results";
