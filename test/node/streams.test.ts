@@ -108,14 +108,22 @@ describeOnMachine("streams of a real node", ["containerd", "runc", "busybox"], (
       ],
     });
     const pod = await lab.until(other, ({ status }) => status?.phase === "Running");
-    const following = lab.logs(other, "main", { follow: true });
+    const wish = { follow: true, previous: false, timestamps: false, stream: "All" };
+    const stream = await lab.stream(other, {
+      operation: "log",
+      container: "main",
+      ...wish,
+    } as never);
+    const first = await stream.read(1).next();
+    expect(Buffer.from(first.value).toString()).toBe("a\n");
     const folder = `${lab.kubeletConfig().logDirectory}/default_${other}_${pod.metadata.uid}/main`;
     renameSync(`${folder}/0.log`, `${folder}/0.log.20260101-000000`);
     const [container] = (await lab.cri.listContainers()).filter(
       ({ labels }) => labels["io.kubernetes.pod.name"] === other,
     );
     await lab.cri.reopenLog(container?.id ?? "");
-    expect(await following).toBe("a\nb\nc\n");
+    expect(await collect(stream, 1)).toBe("b\nc\n");
+    await stream.end();
     expect(readdirSync(folder)).toHaveLength(2);
   });
 

@@ -27,8 +27,8 @@ export interface ControlPlane {
 }
 
 const HEARTBEAT_MS = 5_000;
-/** Room for a few pods: nodes do fill up. */
-const CAPACITY = { cpu: "8", memory: "8Gi", pods: "14" };
+/** Room for the workload's pods and a few more: nodes do fill up. */
+const CAPACITY = { cpu: "8", memory: "8Gi", pods: "11" };
 const STAGES = builtInStages();
 
 /** The processes of a whole cluster, each wired as a real one is. */
