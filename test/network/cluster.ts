@@ -46,6 +46,11 @@ export class TestCluster {
     this.nodes.push(...(await Promise.all(places.map((place) => this.join(place)))));
   }
 
+  /** Parent of the control groups of the first node's pods. */
+  get cgroup(): string {
+    return this.nodes[0]!.prepared.cgroupRoot;
+  }
+
   place(index: number, isolated: boolean): NodePlace {
     const { data: dataDirectory, network } = this;
     return { dataDirectory, node: `node-${index + 1}`, index, isolated, network };
