@@ -112,6 +112,6 @@ async function startNodeKubelet(
     podCIDRs: [prepared.podCidr],
     clusterDns: [network.dnsAddress],
     clusterDomain: CLUSTER_DOMAIN,
-    cgroupRoot: `/coxswain-${network.slot}/${node}`,
+    cgroupRoot: prepared.cgroupRoot,
   });
 }
