@@ -29,9 +29,12 @@ export function startControllers(
   dependencies: ActorDependencies,
   { projections, controllers, decisions }: ControllersConfig,
 ): RunningControllers {
-  const names = controllers.map(({ name }) => name);
-  const membershipOf = joinGroup(dependencies, "controllers", names);
   const running = new Map<string, RunningController>();
+  const names = controllers.map(({ name }) => name);
+  const membershipOf = joinGroup(dependencies, "controllers", names, () => ({
+    revision: projections.cluster.revision,
+    ...totals([...running.values()]),
+  }));
   for (const controller of controllers) {
     const identity = `system:controller:${controller.name}`;
     const options = {
@@ -49,4 +52,18 @@ export function startControllers(
       await Promise.all([...running.values()].map((each) => each.stop()));
     },
   };
+}
+
+/** What the beat says about all of them together. */
+function totals(running: readonly RunningController[]): Record<string, number> {
+  const total = { queued: 0, inFlight: 0, passes: 0, committed: 0, refused: 0, failed: 0 };
+  for (const { queued, inFlight, counters } of running) {
+    total.queued += queued;
+    total.inFlight += inFlight;
+    total.passes += counters.passes;
+    total.committed += counters.committed;
+    total.refused += counters.refused;
+    total.failed += counters.failed;
+  }
+  return total;
 }

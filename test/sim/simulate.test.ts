@@ -1,5 +1,6 @@
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { parseFaults } from "./faults.ts";
+import { loadFaults, parseFaults } from "./faults.ts";
 import { runSimulation } from "./simulate.ts";
 
 describe("the simulation", () => {
@@ -35,6 +36,13 @@ describe("the simulation", () => {
     expect(result.crashes).toBeGreaterThan(3);
     expect(crashed.every((line) => line.includes("crash control-"))).toBe(true);
     expect(trace.some((line) => line.includes(" cut "))).toBe(false);
+  });
+
+  it.each(["all", "apiserver-dies"])("bears the fault file %s", async (name) => {
+    const path = fileURLToPath(new URL(`./faults/${name}.yaml`, import.meta.url));
+    const result = await runSimulation({ seed: 11, faults: loadFaults(path) });
+    expect(result.violations).toEqual([]);
+    expect(result.crashes).toBeGreaterThan(0);
   });
 
   it("refuses a fault that it does not know, with its name", () => {
