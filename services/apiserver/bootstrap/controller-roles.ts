@@ -63,13 +63,6 @@ export const CONTROLLER_ROLES: RoleTable = {
     rule([...READ, "create", ...CHANGE.split(" ")], "core", "configmaps"),
     EVENTS,
   ],
-  // One process plays the agents of all simulated nodes (services/kubelet/runtimes/simulated.ts).
-  "simulated-nodes": [
-    rule([...READ, "create", "delete", ...CHANGE.split(" ")], "core", "nodes"),
-    rule([...READ, "delete"], "core", "pods"),
-    rule(CHANGE, "core", "nodes/status pods/status"),
-    EVENTS,
-  ],
   serviceaccount: [
     rule(READ, "core", "namespaces"),
     rule([...READ, "create", ...CHANGE.split(" ")], "core", "serviceaccounts"),
