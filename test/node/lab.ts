@@ -161,7 +161,7 @@ export class NodeLab {
     }
   }
 
-  /** Waits until the pod is as wanted. @throws Error with its last state when that takes too long. */
+  /** Waits until the pod is as wanted. @throws Error with its last state when it takes too long. */
   async until(name: string, wanted: (pod: Pod) => boolean, waitMs: number = WAIT_MS): Promise<Pod> {
     const deadline = runtime.clock.monotonic() + waitMs;
     for (;;) {

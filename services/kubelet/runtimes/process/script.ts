@@ -24,8 +24,31 @@ export function enterWords(pid: number, root: boolean): string[] {
 }
 
 /**
+ * Each folder of the host's root is layered by itself: without root's rights the whole cannot be,
+ * because of what is mounted inside. A folder that cannot be layered is shown as it is.
+ */
+const LAYERS = `layer() {
+  for place in /*; do
+    name="\${place#/}"
+    case "$name" in proc|sys|dev|run|tmp|mnt|media|lost+found) continue ;; esac
+    if [ -L "$place" ]; then cp -P "$place" root/; continue; fi
+    [ -d "$place" ] || continue
+    mkdir "root/$name" "upper/$name" "work/$name"
+    places="lowerdir=$place,upperdir=$1/upper/$name,workdir=$1/work/$name$2"
+    mount -t overlay overlay -o "$places" "root/$name" 2>/dev/null ||
+      mount --rbind "$place" "root/$name"
+  done
+}`;
+
+const READ_ONLY = `for place in root/*; do
+  [ -L "$place" ] || mount -o remount,bind,ro "$place" 2>/dev/null || true
+done
+mount --rbind root root
+mount -o remount,bind,ro root`;
+
+/**
  * The shell script that becomes the container, inside its namespaces: its root is the host's, seen
- * through a layer in memory that takes what it writes; volumes are bound into that.
+ * through layers in memory that take what it writes; volumes are bound into that.
  * @throws RuntimeError for what cannot be had without a container runtime.
  */
 export function startScript(
@@ -35,23 +58,29 @@ export function startScript(
 ): string {
   refuseUnsupported(config, options.root);
   const root = join(options.stage, "root");
-  const overlay = `lowerdir=/,upperdir=${options.stage}/upper,workdir=${options.stage}/work`;
   const lines = [
     "set -e",
     `mount -t tmpfs -o mode=755 tmpfs ${quote(options.stage)}`,
     `cd ${quote(options.stage)}`,
     "mkdir upper work root",
-    `mount -t overlay overlay -o ${quote(options.root ? overlay : `${overlay},userxattr`)} root`,
+    LAYERS,
+    layersCall(options),
+    "mkdir -p root/proc root/sys root/dev root/run root/tmp",
+    "chmod 1777 root/tmp",
     "mount --rbind /dev root/dev",
     "mount --rbind /sys root/sys",
     "mount -t proc proc root/proc",
     ...config.mounts.flatMap((mount) => mountLines(root, mount)),
     sandbox.hostname ? `hostname ${quote(sandbox.hostname)}` : ":",
     config.workingDir ? `mkdir -p ${quote(join(root, config.workingDir))}` : ":",
-    config.linux.securityContext.readonlyRootfs ? "mount -o remount,bind,ro root" : ":",
+    config.linux.securityContext.readonlyRootfs ? READ_ONLY : ":",
     `exec ${commandWords(config, root).map(quote).join(" ")}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function layersCall({ stage, root }: { stage: string; root: boolean }): string {
+  return `layer ${quote(stage)} ${quote(root ? "" : ",userxattr")}`;
 }
 
 function refuseUnsupported(config: ContainerConfig, root: boolean): void {
@@ -74,7 +103,8 @@ function mountLines(root: string, mount: ContainerConfig["mounts"][number]): str
   const from = quote(mount.hostPath);
   const to = quote(join(root, mount.containerPath));
   return [
-    `if [ -d ${from} ]; then mkdir -p ${to}; else mkdir -p "$(dirname ${to})"; [ -e ${to} ] || : > ${to}; fi`,
+    `if [ -d ${from} ]; then mkdir -p ${to}; else`,
+    `mkdir -p "$(dirname ${to})"; [ -e ${to} ] || : > ${to}; fi`,
     `mount --rbind ${from} ${to}`,
     ...(mount.readonly ? [`mount -o remount,bind,ro ${to}`] : []),
   ];
