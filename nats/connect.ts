@@ -18,6 +18,11 @@ export interface Connection {
   /** Subjects under it are this user's own, for answers. */
   readonly inboxPrefix: string;
   readonly connected: boolean;
+  /**
+   * Changes with each life of a server that stands alone: what was sent to the former one and not
+   * answered is lost or done, never still under way. "" for a cluster, where nobody can say that.
+   */
+  readonly serverId: string;
   /** Called at each loss (false) and return (true) of the connection. Returns a way to stop. */
   onStatus(listener: (connected: boolean) => void): () => void;
   close(): Promise<void>;
@@ -79,6 +84,11 @@ class LiveConnection implements Connection {
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  get serverId(): string {
+    const { info } = this.nats;
+    return info === undefined || info.cluster ? "" : info.server_id;
   }
 
   onStatus(listener: (connected: boolean) => void): () => void {

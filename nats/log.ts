@@ -10,7 +10,7 @@ import type { Connection } from "./connect.ts";
 import { Headers, statusOf } from "./headers.ts";
 import { directPosition, directStamp, directVersion, type Stamp } from "./message.ts";
 import { ApiError, type Requests } from "./requests.ts";
-import type { StreamInfo } from "./streams.ts";
+import { keepsOnlyLast, type StreamInfo } from "./streams.ts";
 import { keyOfSubject, type LogName, streamOf, subjectOfKey, subjectOfPrefix } from "./subjects.ts";
 
 const READ_MS = 5_000;
@@ -59,6 +59,17 @@ export class Log {
   async lastStamp(key: Key): Promise<Stamp | undefined> {
     const message = await this.#direct({ last_by_subj: subjectOfKey(this.name, key) });
     return message && directStamp(message);
+  }
+
+  /** The first revision that the log took at or after the time; the next one when there is none. */
+  async firstFrom(time: number): Promise<Revision> {
+    const { state } = await this.info();
+    const message = await this.#direct({
+      start_time: new Date(time).toISOString(),
+      next_by_subj: subjectOfPrefix(this.name, ""),
+    });
+    if (message === undefined) return state.last_seq + 1;
+    return directPosition(new Headers(message)).sequence;
   }
 
   /** Who wrote the first message of the key at or above the sequence. */
@@ -126,7 +137,7 @@ export class Log {
     return { compacted, removed, sequence: directPosition(new Headers(message)).sequence };
   }
 
-  /** The oldest revision that can be read. */
+  /** The oldest revision that a watch can begin behind. */
   async oldest(info: StreamInfo): Promise<Revision> {
     const { compacted } = await this.mark();
     const aged = Number(info.config["max_age"] ?? 0) > 0 ? info.state.first_seq - 1 : 0;
@@ -137,8 +148,8 @@ export class Log {
   async checkReadable(at: Revision): Promise<void> {
     const info = await this.info();
     if (at > info.state.last_seq) throw new FutureRevisionError(at, info.state.last_seq);
-    const oldest = await this.oldest(info);
-    if (at < oldest) throw new CompactedError(at, oldest);
+    const past = keepsOnlyLast(this.name) ? info.state.last_seq : await this.oldest(info);
+    if (at < past) throw new CompactedError(at, past);
   }
 
   async #subjects(prefix: string): Promise<string[]> {

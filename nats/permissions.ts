@@ -1,4 +1,6 @@
-import { escapeToken, identityToken, streamOf } from "./subjects.ts";
+import { escapeToken, identityToken, type LogName, streamOf } from "./subjects.ts";
+
+const LOG_NAMES: readonly LogName[] = ["cluster", "events", "leases"];
 
 /** A user of the bus and what it may say and hear (DESIGN D14). Nothing else is allowed. */
 export interface BusUser {
@@ -39,7 +41,7 @@ export function apiserverUser(password: string): BusUser {
 }
 
 /**
- * The control-plane actors: scheduler and controllers. They read the cluster log, and write only by
+ * The control-plane actors: scheduler and controllers. They read the logs, and write only by
  * asking the apiserver, under the given Kubernetes identities.
  */
 export function controllersUser(password: string, identities: readonly string[]): BusUser {
@@ -48,7 +50,7 @@ export function controllersUser(password: string, identities: readonly string[])
     password,
     publish: [
       ...requestsAs(identities),
-      ...readingOf(streamOf("cluster")),
+      ...LOG_NAMES.flatMap((log) => readingOf(streamOf(log))),
       ...readingOf("compaction"),
       "actors.>",
       "decisions.>",

@@ -17,8 +17,8 @@ import { compact } from "./compaction.ts";
 import { type Durability, MAX_PAYLOAD } from "./config.ts";
 import type { Connection } from "./connect.ts";
 import { Log } from "./log.ts";
-import { ApiError, Requests } from "./requests.ts";
-import { awaitLog, checkServer, ensureLog } from "./streams.ts";
+import { ApiError, isAway, Requests } from "./requests.ts";
+import { awaitLog, checkServer, ensureLog, keepsOnlyLast } from "./streams.ts";
 import { type LogName, subjectOfKey } from "./subjects.ts";
 import { Tails } from "./tails.ts";
 import { LogWatch } from "./watch.ts";
@@ -38,7 +38,9 @@ const AWAY_MS = 10_000;
 const RETRY_MS = 25;
 
 /**
- * Opens one log of the cluster on JetStream; makes its stream when the user may.
+ * Opens one log of the cluster on JetStream; makes its stream when the user may. The log of leases
+ * has no history: its watches may leave out versions that a newer one of the key has replaced, and
+ * it can be read as of now only (CompactedError).
  * @throws Error when the server is too old or keeps the stream otherwise than asked.
  */
 export async function openStore(
@@ -54,15 +56,21 @@ export async function openStore(
     );
   }
   const requests = new Requests(connection);
-  try {
-    const replicas = options.replicas ?? 1;
-    await checkServer(requests);
-    if (options.readOnly) await awaitLog(connection, requests, options.name);
-    else await ensureLog(requests, options.name, replicas);
-    return new JetStreamStore(connection, requests, runtime, options);
-  } catch (error) {
-    requests.close();
-    throw error;
+  const deadline = runtime.clock.monotonic() + AWAY_MS;
+  for (;;) {
+    try {
+      await checkServer(requests);
+      if (options.readOnly) await awaitLog(requests, options.name);
+      else await ensureLog(requests, options.name, options.replicas ?? 1);
+      return new JetStreamStore(connection, requests, runtime, options);
+    } catch (error) {
+      // A server that is just being started again is waited for.
+      if (!isAway(error) || runtime.clock.monotonic() > deadline) {
+        requests.close();
+        throw error;
+      }
+    }
+    await runtime.timers.sleep(RETRY_MS);
   }
 }
 
@@ -97,6 +105,10 @@ class JetStreamStore implements Store {
     return this.#read(() => this.#barrier.head());
   }
 
+  revisionBefore(time: number): Promise<Revision> {
+    return this.#read(async () => (await this.#log.firstFrom(time)) - 1);
+  }
+
   get(key: Key, at?: Revision): Promise<Version | undefined> {
     return this.#read(async () => {
       if (at === undefined) {
@@ -112,6 +124,7 @@ class JetStreamStore implements Store {
 
   list(prefix: string, at?: Revision): Promise<{ revision: Revision; versions: Version[] }> {
     return this.#read(async () => {
+      if (at === undefined && keepsOnlyLast(this.#log.name)) return this.#listSnapshot(prefix);
       const revision = at ?? (await this.#barrier.head());
       const versions = await this.#past(revision, () => this.#log.versionsAt(prefix, revision));
       return { revision, versions };
@@ -142,6 +155,22 @@ class JetStreamStore implements Store {
     await this.#writer.idle();
     for (const watch of [...this.#watches]) watch.stop();
     this.#requests.close();
+  }
+
+  /** Where no history is kept, a state that holds still can only be had from a watch. */
+  #listSnapshot(prefix: string): Promise<{ revision: Revision; versions: Version[] }> {
+    return new Promise((resolve, reject) => {
+      const latest = new Map<Key, Version>();
+      const watch = this.watch(prefix, "snapshot", {
+        version: (version) => latest.set(version.key, version),
+        caughtUp: (revision) => {
+          watch.stop();
+          const live = [...latest.values()].filter((version) => version.value !== null);
+          resolve({ revision, versions: live.sort((a, b) => (a.key < b.key ? -1 : 1)) });
+        },
+        failed: reject,
+      });
+    });
   }
 
   /** Reads as of a revision. Checked behind the read: a compaction may have come in between. */

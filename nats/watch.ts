@@ -13,7 +13,9 @@ import { hasMore, versionOf } from "./message.ts";
 import { keepsOnlyLast } from "./streams.ts";
 import type { Tails } from "./tails.ts";
 
+/** Before another session is tried; doubled while none succeeds. */
 const RETRY_MS = 25;
+const RETRY_MAX_MS = 1_000;
 
 /**
  * A watch of a log: one ordered consumer after the other, each begun behind the last commit that
@@ -37,6 +39,7 @@ export class LogWatch implements Watch {
   #ended = false;
   #session: Session | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #delay = RETRY_MS;
 
   constructor(
     log: Log,
@@ -99,7 +102,8 @@ export class LogWatch implements Watch {
   #again(): void {
     this.#endSession();
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
+    this.#retry = setTimeout(() => this.#begin(), this.#delay);
+    this.#delay = Math.min(2 * this.#delay, RETRY_MAX_MS);
   }
 
   #endSession(): void {
@@ -122,6 +126,7 @@ export class LogWatch implements Watch {
   }
 
   #catchUp(upTo: Revision): void {
+    this.#delay = RETRY_MS;
     this.#following = true;
     this.#last = Math.max(this.#last, upTo);
     if (this.#caughtUp || this.#ended) return;

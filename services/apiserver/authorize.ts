@@ -7,9 +7,12 @@ export function authorize(
   context: Pick<EngineContext, "authorizer">,
   attributes: AuthorizationAttributes,
 ): void {
-  const { allowed, reason } = context.authorizer.authorize(attributes);
+  const { user, verb, group, resource, subresource, name } = attributes;
+  // A namespace lies in itself, so that a role in it may speak of it, as upstream.
+  const itself = resource === "namespaces" && group === "" && name !== "";
+  const namespace = itself ? name : attributes.namespace;
+  const { allowed, reason } = context.authorizer.authorize({ ...attributes, namespace });
   if (allowed) return;
-  const { user, verb, group, resource, subresource, namespace, name } = attributes;
   throw unauthorizedAction({
     user: user.username,
     verb,

@@ -55,7 +55,8 @@ export function settleName(asked: Asked, object: KubernetesObject): void {
   const { metadata } = object;
   if (metadata.name && metadata.name !== asked.name) {
     throw badRequest(
-      `the name of the object (${metadata.name}) does not match the name on the URL (${asked.name})`,
+      `the name of the object (${metadata.name}) does not match ` +
+        `the name on the URL (${asked.name})`,
     );
   }
   metadata.name = asked.name;

@@ -1,5 +1,5 @@
 import { decodeBody, type FieldValidation } from "../../shared/api/decode.ts";
-import { badRequest } from "../../shared/api/errors.ts";
+import { applyDefaults } from "../../shared/api/defaults.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { ResourceRequest } from "./request.ts";
 
@@ -11,7 +11,29 @@ export function decodeRequest(
   request: Pick<ResourceRequest, "body" | "contentType" | "table">,
   fieldValidation: FieldValidation,
 ): { object: KubernetesObject; warnings: string[] } {
-  if (request.body.length === 0) throw badRequest("no body was sent, but an object is expected");
   const { body, contentType, table } = request;
   return decodeBody(body, contentType, table, fieldValidation);
+}
+
+/**
+ * The object in the body, complete with its defaults, anew for each call: a decision changes what it
+ * is given, and may have to be made again.
+ */
+export function bodyReader(
+  request: Pick<ResourceRequest, "body" | "contentType" | "table">,
+  fieldValidation: FieldValidation,
+): { first: KubernetesObject; warnings: string[]; next(): KubernetesObject } {
+  const read = () => {
+    const decoded = decodeRequest(request, fieldValidation);
+    applyDefaults(request.table, decoded.object);
+    return decoded;
+  };
+  const { object: first, warnings } = read();
+  let unused: KubernetesObject | undefined = first;
+  const next = (): KubernetesObject => {
+    const object = unused ?? read().object;
+    unused = undefined;
+    return object;
+  };
+  return { first, warnings, next };
 }

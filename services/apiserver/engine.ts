@@ -1,4 +1,5 @@
-import { methodNotSupported } from "../../shared/api/errors.ts";
+import { methodNotSupported, StatusError } from "../../shared/api/errors.ts";
+import { StoreError } from "../../shared/store/store.ts";
 import { authorize } from "./authorize.ts";
 import { createContext, type EngineContext, type EngineOptions } from "./context.ts";
 import { negotiate } from "./negotiate.ts";
@@ -70,14 +71,38 @@ async function handle(context: EngineContext, request: ResourceRequest): Promise
     const handler = handlerOf(request);
     if (handler === undefined) throw methodNotSupported(request.table, request.verb);
     negotiate(request);
-    return await handler(context, request);
+    return warned(request, await handler(context, request));
   } catch (error) {
+    const expected = error instanceof StatusError || error instanceof StoreError;
+    if (!expected) context.logger.error({ err: error, trace: request.trace }, "a request failed");
     return answerError(error);
   }
 }
 
+/** Kinds that upstream warns of, by group resource. */
+const DEPRECATED: Readonly<Record<string, string>> = {
+  endpoints: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+};
+
+function warned({ table }: ResourceRequest, response: ResourceResponse): ResourceResponse {
+  const warning = table.group === "" ? DEPRECATED[table.plural] : undefined;
+  if (warning === undefined) return response;
+  return { ...response, warnings: [warning, ...(response.warnings ?? [])] };
+}
+
+/** The one object that a field selector leaves, so that rules for its name apply. */
+function selectedName(fieldSelector: string): string {
+  const names = fieldSelector.split(",").flatMap((part) => {
+    const match = /^metadata\.name==?([^=!].*)$/.exec(part);
+    return match?.[1] ?? [];
+  });
+  return names[0] ?? "";
+}
+
 function authorizeRequest(context: EngineContext, request: ResourceRequest): void {
-  const { user, verb, table, subresource, namespace, name } = request;
+  const { user, verb, table, subresource, namespace, name, query } = request;
+  const selects = verb === "list" || verb === "watch" || verb === "deletecollection";
+  const fieldSelector = query.get("fieldSelector") ?? "";
   authorize(context, {
     user,
     verb,
@@ -85,7 +110,8 @@ function authorizeRequest(context: EngineContext, request: ResourceRequest): voi
     resource: table.plural,
     subresource: subresource?.name ?? "",
     namespace,
-    name,
+    name: name === "" && selects ? selectedName(fieldSelector) : name,
+    ...(selects ? { fieldSelector } : {}),
   });
 }
 

@@ -1,4 +1,4 @@
-/** A mutable deep copy of a JSON value (frozen projections hand out values that must not change). */
+/** A deep copy of a JSON value that may be changed; those of a projection may not. */
 export function cloneJson<T>(value: T): T {
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(cloneJson) as T;

@@ -166,7 +166,11 @@ function decideAction(draft: Draft, { action, asked }: Step): Key {
     case "bind":
       return decideBinding(draft, asked, { ...action, checkRoom: true }).key;
     case "evict":
-      return decideEviction(draft, asked, checkDeleteOptions({ preconditions: action })).key;
+      return decideEviction(
+        draft,
+        asked,
+        checkDeleteOptions({ preconditions: { uid: action.uid } }),
+      ).key;
   }
 }
 

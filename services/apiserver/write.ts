@@ -73,7 +73,7 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
   for (let conflicts = 0; ; ) {
     const decided = decideOnce(context, job, fresh);
     if (decided === undefined) {
-      await job.log.freshness.latest();
+      await catchUp(context, job.log);
       fresh = true;
       continue;
     }
@@ -84,13 +84,19 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
       conflicts += 1;
-      await log.freshness.latest();
+      await catchUp(context, log);
       fresh = true;
       const done = job.alreadyDone?.();
       if (done !== undefined) return nothingWritten(done);
       if (conflicts > CONFLICT_RETRIES_MAX) throw conflictStatus(error);
     }
   }
+}
+
+/** What a decision reads is in its own log, and namespaces and accounts in the cluster's. */
+async function catchUp({ logs }: EngineContext, log: Log): Promise<void> {
+  const both = log === logs.cluster ? [log] : [log, logs.cluster];
+  await Promise.all(both.map(({ freshness }) => freshness.latest()));
 }
 
 /** undefined: the answer is not to be trusted before the projection has caught up. */

@@ -9,6 +9,7 @@ import {
   nodeUser,
   systemUser,
 } from "../../nats/permissions.ts";
+import { SIMULATED_IDENTITY } from "../kubelet/runtimes/simulated.ts";
 import { type ClusterSettings, type Paths, writeWhole } from "./cluster.ts";
 import { controlIdentities, nodeIdentities } from "./identities.ts";
 
@@ -18,6 +19,10 @@ const schema = z.strictObject({
   /** By user: `apiserver`, `controllers`, `node-<name>`, `system`. */
   passwords: z.record(z.string(), z.string()),
 });
+
+/** Bus users of the processes `nodes` and `host`; no node is called so. */
+export const SIMULATED_USER = "node-nodes";
+export const HOST_USER = "node-host";
 
 export type Credentials = z.infer<typeof schema>;
 
@@ -38,9 +43,9 @@ export function readCredentials(paths: Paths, settings: ClusterSettings): Creden
 
 /** One process plays all simulated nodes, as one user. */
 function nodeUsers(settings: ClusterSettings): string[] {
-  if (settings.runtime === "simulated") return ["nodes"];
+  if (settings.runtime === "simulated") return [SIMULATED_USER];
   const users = settings.nodes.map(({ name }) => `node-${name}`);
-  return settings.nodes.length > 1 ? [...users, "host"] : users;
+  return settings.nodes.length > 1 ? [...users, HOST_USER] : users;
 }
 
 /** What is written into the server's configuration. */
@@ -51,28 +56,15 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
     apiserverUser(password("apiserver")),
     controllersUser(password("controllers"), controlIdentities()),
     ...nodeUsers(settings).map((user) => {
-      if (user === "nodes") return simulatedNodes(password(user), settings);
+      if (user === SIMULATED_USER) return simulatedNodes(password(user));
       const node = user.replace(/^node-/, "");
-      const identities = user === "host" ? nodeIdentities() : nodeIdentities(node);
-      return { ...nodeUser(node, password(user), identities), user };
+      return nodeUser(node, password(user), nodeIdentities(user === HOST_USER ? undefined : node));
     }),
   ];
 }
 
-function simulatedNodes(password: string, settings: ClusterSettings): BusUser {
-  const users = settings.nodes.map(({ name }) => nodeUser(name, password, nodeIdentities(name)));
-  const all = (field: "publish" | "subscribe") => [
-    ...new Set(users.flatMap((user) => user[field])),
-  ];
-  const own = nodeUser("nodes", password);
-  return {
-    ...own,
-    user: "nodes",
-    publish: [
-      "api.>",
-      "heartbeat.>",
-      ...all("publish").filter((subject) => /^stream/.test(subject)),
-    ],
-    subscribe: [...own.subscribe, "node.>", "stream.>"],
-  };
+/** One user that beats for all nodes and may touch every node's pods. */
+function simulatedNodes(password: string): BusUser {
+  const own = nodeUser("nodes", password, [SIMULATED_IDENTITY]);
+  return { ...own, publish: [...own.publish, "heartbeat.>"] };
 }

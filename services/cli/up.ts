@@ -3,11 +3,14 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
 import { obtainServer } from "../../nats/server.ts";
+import { silentLogger } from "../../shared/actor/dependencies.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
 import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
 import { ensurePki } from "../apiserver/auth/pki.ts";
 import { ensureTokenFile } from "../apiserver/auth/token-file.ts";
+import { commands } from "../node/command.ts";
 import { clusterNetwork, NODES_MAX } from "../node/network.ts";
+import { prepareHost } from "../node/prepare.ts";
 import { claimSlot } from "../node/slots.ts";
 import { get, nodesReady } from "./api.ts";
 import {
@@ -139,11 +142,16 @@ async function settle(
     durability: options.durability ?? before?.durability ?? "strict",
     runtime,
     slot: slotFor(runtime, paths, before?.slot),
-    nodes: Array.from({ length: count }, (_, index) => ({ name: `node-${index + 1}`, index })),
+    nodes: Array.from({ length: count }, (_, index) => ({ name: nodeName(runtime, index), index })),
     replicas: { ...(options.replicas ?? before?.replicas ?? {}) },
   };
   writeSettings(paths, settings);
   return settings;
+}
+
+/** Simulated nodes are counted from 0, as the process that plays them does. */
+function nodeName(runtime: NodeRuntime, index: number): string {
+  return `node-${runtime === "simulated" ? index : index + 1}`;
 }
 
 async function apiPort(asked: number | undefined, before: number | undefined): Promise<number> {
@@ -186,6 +194,9 @@ async function start(
     );
     await supervisor.start(natsServer(binary, settings, paths, credentials));
   }
+  if (settings.runtime === "cri") {
+    await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
+  }
   for (const name of processNames(settings)) await supervisor.start(ownProcess(name, paths));
   await progress.step("Starting the control plane", () => untilReady(settings, paths));
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
@@ -204,6 +215,7 @@ function natsServer(
     port: settings.natsPort,
     storeDirectory: join(paths.nats, "jetstream"),
     logFile: join(paths.logs, "nats-server.log"),
+    pidFile: join(paths.nats, "nats-server.pid"),
     durability: settings.durability,
     users: busUsers(credentials, settings),
   });

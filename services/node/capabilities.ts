@@ -30,7 +30,15 @@ export async function capabilities(command: Command): Promise<Capabilities> {
     if (optional) warnings.push(text);
     else reasons.push(text);
   }
-  if (root && process.platform === "linux") reasons.push(...(await kernelReasons(command)));
+  if (root && process.platform === "linux") {
+    reasons.push(...(await kernelReasons(command)));
+    if (await dropsForwarded(command)) {
+      warnings.push(
+        "the machine's firewall drops forwarded packets (policy of the chain FORWARD): " +
+          "pods reach neither one another nor the outside unless it allows them",
+      );
+    }
+  }
   return {
     runtime: reasons.length === 0 ? "cri" : "process",
     reasons,
@@ -52,6 +60,12 @@ async function kernelReasons(command: Command): Promise<string[]> {
     reasons.push("no control groups are mounted");
   }
   return reasons;
+}
+
+/** As container engines and firewalls set it; no other table can overrule a drop. */
+async function dropsForwarded(command: Command): Promise<boolean> {
+  const chain = await command("nft", ["list", "chain", "ip", "filter", "FORWARD"]);
+  return chain.code === 0 && chain.stdout.includes("policy drop");
 }
 
 /** File systems on which overlayfs cannot keep its upper layer. */

@@ -8,7 +8,6 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** Runs inside this network namespace (a path below /run/netns); default: this process' own. */
   readonly networkNamespace?: string;
-  readonly environment?: Readonly<Record<string, string>>;
   /** Called with each line of standard output as it comes. */
   readonly onLine?: (line: string) => void;
 }
@@ -72,10 +71,7 @@ function execute(
   options: CommandOptions,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = spawn(program, [...args], {
-      stdio: ["pipe", "pipe", "pipe"],
-      ...(options.environment ? { env: { ...process.env, ...options.environment } } : {}),
-    });
+    const child = spawn(program, [...args], { stdio: ["pipe", "pipe", "pipe"] });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let timedOut = false;

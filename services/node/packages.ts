@@ -117,17 +117,17 @@ export async function installPackages(options: InstallOptions): Promise<void> {
 function install(options: InstallOptions, names: readonly string[]) {
   const settings = [`DPkg::Lock::Timeout=${LOCK_SECONDS}`, "Dpkg::Use-Pty=0"];
   return options.command(
-    "apt-get",
+    "env",
     [
-      "install",
+      // A machine in the first runlevel starts no services (without systemd).
+      ...["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "LC_ALL=C.UTF-8"],
+      ...["apt-get", "install"],
       ...["--yes", "--no-install-recommends", "--quiet"],
       ...settings.flatMap((setting) => ["-o", setting]),
       ...["-o", "Dpkg::Options::=--force-confold"],
       ...names,
     ],
     {
-      // A machine in the first runlevel starts no services (without systemd).
-      environment: { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1", LC_ALL: "C.UTF-8" },
       timeoutMs: INSTALL_MS,
       onLine: (line) => {
         if (/^(Get:|Unpacking |Setting up )/.test(line)) options.report("installing", line);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "../../shared/actor/dependencies.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import { snapshotterFor } from "./capabilities.ts";
+import { removeCgroup } from "./cgroups.ts";
 import { findPlugins, forgetAddresses, writeConflist } from "./cni.ts";
 import { type Command, must } from "./command.ts";
 import { endContainers, unescapeMount, unmountBelow } from "./containerd/cleanup.ts";
@@ -34,23 +35,27 @@ export interface PreparedNode {
   readonly networkNamespace: string | undefined;
   /** Folder below which the kubelet makes volumes; mounts in it reach containers. */
   readonly kubeletDirectory: string;
+  /** Parent of the control groups of all pods; `removeNode` removes it. */
+  readonly cgroupRoot: string;
   readonly containerd: Daemon;
   /** Stops the registry and the watch over containerd. Containers and containerd go on. */
   release(): Promise<void>;
 }
 
-/** Gives the machine what all nodes of a cluster need. Repeatable; one call before any node. */
+/**
+ * Gives the machine what all nodes of a cluster need: the bridge, the host's address on it, routes.
+ * Repeatable; `prepareNode` does it as well.
+ */
 export async function prepareHost(machine: Machine, network: ClusterNetwork): Promise<void> {
   await plugHost(machine.command, network);
 }
 
-/** Takes the cluster's bridge and routes away. After the last `removeNode`. */
+/** Takes the cluster's bridge, routes and packet filter away. After the last `removeNode`. */
 export async function removeHost(
   machine: Machine,
   network: ClusterNetwork,
   dataDirectory: string,
 ): Promise<void> {
-  await machine.command("nft", ["delete", "table", "inet", network.table]);
   await unplugHost(machine.command, network);
   rmSync(runDirectory(dataDirectory), { recursive: true, force: true });
 }
@@ -68,6 +73,7 @@ export async function prepareNode(machine: Machine, place: NodePlace): Promise<P
   if (plugins === undefined)
     throw new Error("the CNI plugins ptp, host-local and loopback are missing");
   if (binary === undefined || runc === undefined) throw new Error("containerd or runc is missing");
+  await prepareHost(machine, place.network);
   await plugNode(machine.command, place.network, layout.network);
   await shareMounts(machine.command, layout.kubelet);
   writeConflist({
@@ -87,6 +93,7 @@ export async function prepareNode(machine: Machine, place: NodePlace): Promise<P
       podCidr: layout.network.podCidr,
       networkNamespace: layout.network.namespace,
       kubeletDirectory: layout.kubelet,
+      cgroupRoot: layout.cgroup,
       containerd: daemon,
       release: async () => {
         daemon.release();
@@ -107,6 +114,7 @@ export async function removeNode(machine: Machine, place: NodePlace): Promise<vo
   const layout = nodeLayout(place);
   await endContainers({ ...machine, ...layout });
   await unmountBelow(machine.command, layout.kubelet);
+  removeCgroup(layout.cgroup);
   forgetAddresses({ addressDirectory: layout.cniAddresses, networkName: layout.cniNetwork });
   await unplugNode(machine.command, place.network, layout.network);
   rmSync(layout.run, { recursive: true, force: true });

@@ -154,10 +154,10 @@ class ServiceProxy {
     }
     const { runtime, logger } = this.#dependencies;
     this.#dirty = false;
-    const at = snapshotOf(this.#projection, runtime.clock.now());
-    const ports = servicePorts(at, this.#config.node);
-    const rules = buildRules(ports, hostPorts(at, this.#config.node), this.#config);
     try {
+      const at = snapshotOf(this.#projection, runtime.clock.now());
+      const ports = servicePorts(at, this.#config.node);
+      const rules = buildRules(ports, hostPorts(at, this.#config.node), this.#config);
       const changed = await this.#kernel.apply(rules);
       this.#lastLoad = runtime.clock.monotonic();
       this.#failures = 0;

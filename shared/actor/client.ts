@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { identityToken } from "../../nats/subjects.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key } from "../store/store.ts";
 import type { GetRequest, PlanRequest, PlanResponse, StatusBody, WatchRequest } from "./api.ts";
@@ -65,7 +66,7 @@ const RETRY = { baseMs: 20, maxMs: 1_000 };
 
 /** Connects an identity to whichever apiserver replicas are there. */
 export function createClient(options: ClientOptions): ApiClient {
-  const { identity, bus, runtime } = options;
+  const { identity, bus, runtime, logger } = options;
   const subject = (verb: string): string => apiSubject(identity, verb);
   const request = (verb: string, payload: unknown): Promise<unknown> =>
     ask(options, subject(verb), Buffer.from(JSON.stringify(payload)));
@@ -82,19 +83,13 @@ export function createClient(options: ClientOptions): ApiClient {
         throw error;
       }
     },
-    watch: (watch, handler) => startWatch({ bus, runtime, subject, watch, handler }),
+    watch: (watch, handler) => startWatch({ bus, runtime, logger, subject, watch, handler }),
   };
 }
 
 /** `api.<identity, escaped to one token>.<verb>` */
 export function apiSubject(identity: string, verb: string): string {
   return `api.${identityToken(identity)}.${verb}`;
-}
-
-function identityToken(identity: string): string {
-  return identity.replace(/[.*>\s%]/g, (character) => {
-    return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
-  });
 }
 
 async function ask(options: ClientOptions, subject: string, data: Uint8Array): Promise<unknown> {

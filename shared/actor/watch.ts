@@ -3,6 +3,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Key, Revision } from "../store/store.ts";
 import {
   type MoreRequest,
+  type StatusBody,
   type StopRequest,
   WATCH_BEAT_MS,
   WATCH_SILENCE_MS,
@@ -12,6 +13,7 @@ import {
 } from "./api.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Bus, BusMessage, Subscription } from "./bus.ts";
+import type { Logger } from "./dependencies.ts";
 
 /**
  * Receives one resource as it changes. A listing is `listing`, `version`..., `synced`; from then on
@@ -31,6 +33,7 @@ export interface ApiWatchHandler {
 export interface WatchOptions {
   readonly bus: Bus;
   readonly runtime: Runtime;
+  readonly logger: Logger;
   readonly subject: (verb: string) => string;
   readonly watch: Omit<WatchRequest, "consumer" | "from">;
   readonly handler: ApiWatchHandler;
@@ -146,8 +149,7 @@ class ApiWatch implements Subscription {
 
   #take(frame: WatchFrame): void {
     if (frame.type === "ended") {
-      if (frame.status.code === 410) this.#revision = undefined;
-      this.#askLater();
+      this.#ended(frame.status);
       return;
     }
     if (frame.type === "version") {
@@ -162,6 +164,17 @@ class ApiWatch implements Subscription {
       this.#options.handler.synced(frame.revision);
     }
     // A beat before `synced` says only that the server lives.
+  }
+
+  #ended(status: StatusBody): void {
+    if (status.code === 410) {
+      this.#revision = undefined;
+    } else {
+      const { logger, watch } = this.#options;
+      const { code, message } = status;
+      logger.warn({ resource: watch.resource, code, reason: message }, "watch ended");
+    }
+    this.#askLater();
   }
 
   #version(key: Key, revision: Revision, object: KubernetesObject | undefined): void {

@@ -80,7 +80,9 @@ function compileObject(schema: ObjectSchema): Checker {
 }
 
 function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+  const kept: Record<string, unknown> = {};
+  for (const key in value) if (value[key] !== null) kept[key] = value[key];
+  return kept;
 }
 
 function compileMap(check: Checker): Checker {

@@ -70,16 +70,6 @@ export function decodeObject(
   return decodeSlowly(jsonValueOf(value), [], target, fieldValidation);
 }
 
-/** The value of the `fieldValidation` parameter; "" is Warn. @throws StatusError BadRequest */
-export function parseFieldValidation(text: string): FieldValidation {
-  if (text === "") return "Warn";
-  if (text === "Strict" || text === "Warn" || text === "Ignore") return text;
-  throw badRequest(
-    `fieldValidation: Unsupported value: ${quote(text)}: ` +
-      'supported values: "Ignore", "Strict", "Warn"',
-  );
-}
-
 function decodeJson(body: Buffer, target: DecodeTarget, mode: FieldValidation): Decoded {
   const text = body.toString();
   let value: unknown;
@@ -184,7 +174,8 @@ function summary(body: Buffer): string {
 }
 
 const HEAD_TYPE =
-  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; ' +
+  'Kind string "json:\\"kind,omitempty\\"" }';
 
 /** The body's own kind, where it says one, has to be the one asked for. */
 function checkKind(value: unknown, target: DecodeTarget, body: Buffer | ""): void {
@@ -212,7 +203,8 @@ function checkOtherKind(
   if (kind === "DeleteOptions" && target.kind === kind) return; // of any group
   if (!definitionOfKind(group, version, kind)) {
     const scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
-    const why = `no kind ${quote(kind)} is registered for version ${quote(apiVersion)} in scheme "${scheme}"`;
+    const what = `no kind ${quote(kind)} is registered for version ${quote(apiVersion)}`;
+    const why = `${what} in scheme "${scheme}"`;
     throw unhandled(kind, version, target, why);
   }
   if (kind !== target.kind) {

@@ -35,7 +35,8 @@ const BY_KIND: Readonly<Record<string, Defaults>> = {
 /**
  * Fills in, in place, what Kubernetes fills in when an object is written: on create, and again on
  * every update and patch. Empty strings count as absent. The object has been decoded: types and
- * formats are right.
+ * formats are right. What needs nothing is not written to: parts that are frozen because they are
+ * shared with a stored object may stay so.
  */
 export function applyDefaults(
   table: Pick<KindTable, "group" | "kind" | "schema">,

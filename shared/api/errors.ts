@@ -99,7 +99,8 @@ export function conflict(
   name: string,
   why: string = OBJECT_MODIFIED,
 ): StatusError {
-  const message = `Operation cannot be fulfilled on ${printResource(resource)} ${quote(name)}: ${why}`;
+  const what = `${printResource(resource)} ${quote(name)}`;
+  const message = `Operation cannot be fulfilled on ${what}: ${why}`;
   return failure(409, "Conflict", message, detailsOf(resource, name));
 }
 
@@ -176,7 +177,8 @@ export function gone(message: string): StatusError {
 }
 
 export function methodNotSupported(resource: ResourceName, action: string): StatusError {
-  const message = `${action} is not supported on resources of kind ${quote(printResource(resource))}`;
+  const kind = quote(printResource(resource));
+  const message = `${action} is not supported on resources of kind ${kind}`;
   return failure(405, "MethodNotAllowed", message, {
     group: resource.group,
     kind: resource.plural,

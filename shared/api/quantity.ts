@@ -145,12 +145,16 @@ function decimalSuffix(power: number, format: QuantityFormat): string {
   return power === 0 ? "" : `e${power}`;
 }
 
+/** Short spellings that are canonical already, which is most of them. */
+const COMMON = /^[1-9][0-9]{0,2}([mkMGT]|[KMGT]i)?$/;
+
 /**
  * The form in which a quantity given by a client is stored: canonical, but for spellings that
  * Kubernetes keeps as they are (`100k`, `12E3`, `+5`).
  * @throws QuantityError
  */
 export function normalizeQuantity(given: string | number): string {
+  if (typeof given === "string" && COMMON.test(given)) return given;
   const text = String(given).trim();
   const parts = split(text);
   return keepsSpelling(parts) ? text : formatQuantity(quantityOf(parts));

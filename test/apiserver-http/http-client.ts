@@ -2,15 +2,23 @@ import { type IncomingHttpHeaders, request as plainRequest } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { type Agent, request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
-import type { Served } from "./fixture.ts";
+import type { Pki } from "../../services/apiserver/auth/pki.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
+
+/** What a client needs to know of a server. */
+export interface Target {
+  readonly url: string;
+  readonly pki: Pki;
+  readonly server: { readonly port: number };
+}
 
 export interface Reply {
   readonly code: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server sends
-  readonly json: any;
+  /** Whatever the server sends. */
+  readonly json: KubernetesObject;
 }
 
 export interface Ask {
@@ -24,7 +32,7 @@ export interface Ask {
 }
 
 /** One request over HTTP/1.1. */
-export function ask(served: Served, path: string, options: Ask = {}): Promise<Reply> {
+export function ask(served: Target, path: string, options: Ask = {}): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const { certificate } = options;
     const message = request(
@@ -57,7 +65,7 @@ export function ask(served: Served, path: string, options: Ask = {}): Promise<Re
 
 /** A session of HTTP/2. */
 export function http2Session(
-  served: Served,
+  served: Target,
   certificate?: { certificate: string; key: string },
 ): ClientHttp2Session {
   return connectHttp2(served.url, {
@@ -89,12 +97,13 @@ export function askHttp2(
     stream.on("end", () =>
       resolve(replyOf(Number(headers[":status"]), headers, Buffer.concat(chunks))),
     );
-    stream.end(options.body);
+    if (options.body) stream.end(options.body);
+    else stream.end();
   });
 }
 
 /** A TLS connection to write anything on; resolves what came back once the server closes it. */
-export function rawConnection(served: Served): { socket: TLSSocket; answer: Promise<string> } {
+export function rawConnection(served: Target): { socket: TLSSocket; answer: Promise<string> } {
   const socket = connect({
     port: served.server.port,
     host: "127.0.0.1",
@@ -111,7 +120,7 @@ export function rawConnection(served: Served): { socket: TLSSocket; answer: Prom
 }
 
 /** Speaks HTTP to the TLS port; resolves when the server has had enough. */
-export function withoutTls(served: Served): Promise<string> {
+export function withoutTls(served: Target): Promise<string> {
   return new Promise((resolve) => {
     const message = plainRequest({ port: served.server.port, host: "127.0.0.1" });
     message.on("response", () => resolve("answered"));

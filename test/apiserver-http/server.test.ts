@@ -110,48 +110,48 @@ test("HEAD answers without a body", async () => {
   expect(reply.body.length).toBe(0);
 });
 
-test.each(["http1", "http2"])(
-  "a watch delivers frames and ends both ways (%s)",
-  async (version) => {
-    const path = `${PODS}?watch=1`;
-    const frames: string[] = [];
-    let closeClient = () => {};
-    let over: Promise<void>;
-    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-    const listen = (stream: NodeJS.ReadableStream) => {
-      stream.on("data", (chunk: Buffer) => frames.push(chunk.toString()));
-      return new Promise<void>((resolve) => stream.on("end", resolve));
-    };
-    if (version === "http2") {
-      const session = http2Session(served);
-      const stream = session.request({ ":path": path, ...headers });
-      over = listen(stream);
-      closeClient = () => stream.close();
-    } else {
-      const { get } = await import("node:https");
-      over = new Promise<void>((resolve, reject) => {
-        const message = get(
-          served.url + path,
-          { ca: served.pki.ca.certificate, headers, agent: false },
-          (response) => void listen(response).then(resolve),
-        );
-        message.on("error", reject);
-        closeClient = () => message.destroy();
-      });
-    }
-    await expect.poll(() => engine.watchers.size).toBe(1);
-    const [first] = engine.watchers;
-    first?.write(Buffer.from("one\n"));
-    first?.write(Buffer.from("two\n"));
-    await expect.poll(() => frames).toEqual(["one\ntwo\n"]);
-    first?.write(Buffer.from("three\n"));
-    first?.end();
-    await over;
-    expect(frames.join("")).toBe("one\ntwo\nthree\n");
-    await expect.poll(() => engine.watchers.size).toBe(0);
-    closeClient();
-  },
-);
+test.each([
+  "http1",
+  "http2",
+])("a watch delivers frames and ends both ways (%s)", async (version) => {
+  const path = `${PODS}?watch=1`;
+  const frames: string[] = [];
+  let closeClient = () => {};
+  let over: Promise<void>;
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const listen = (stream: NodeJS.ReadableStream) => {
+    stream.on("data", (chunk: Buffer) => frames.push(chunk.toString()));
+    return new Promise<void>((resolve) => stream.on("end", resolve));
+  };
+  if (version === "http2") {
+    const session = http2Session(served);
+    const stream = session.request({ ":path": path, ...headers });
+    over = listen(stream);
+    closeClient = () => stream.close();
+  } else {
+    const { get } = await import("node:https");
+    over = new Promise<void>((resolve, reject) => {
+      const message = get(
+        served.url + path,
+        { ca: served.pki.ca.certificate, headers, agent: false },
+        (response) => void listen(response).then(resolve),
+      );
+      message.on("error", reject);
+      closeClient = () => message.destroy();
+    });
+  }
+  await expect.poll(() => engine.watchers.size).toBe(1);
+  const [first] = engine.watchers;
+  first?.write(Buffer.from("one\n"));
+  first?.write(Buffer.from("two\n"));
+  await expect.poll(() => frames).toEqual(["one\ntwo\n"]);
+  first?.write(Buffer.from("three\n"));
+  first?.end();
+  await over;
+  expect(frames.join("")).toBe("one\ntwo\nthree\n");
+  await expect.poll(() => engine.watchers.size).toBe(0);
+  closeClient();
+});
 
 test("a watch whose client is gone is stopped; one that is behind is told so", async () => {
   const { socket } = rawConnection(served);
@@ -315,6 +315,7 @@ test("impersonation", async () => {
   const refused = await ask(served, `${PODS}/web`, { token: VIEWER_TOKEN, headers });
   expect(refused.code).toBe(403);
   expect(refused.json.message).toBe(
-    'users "jane" is forbidden: User "viewer" cannot impersonate resource "users" in API group "" at the cluster scope',
+    'users "jane" is forbidden: User "viewer" cannot impersonate resource "users" ' +
+      'in API group "" at the cluster scope',
   );
 });

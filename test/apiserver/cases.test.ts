@@ -14,6 +14,8 @@ interface Step extends Call {
   /** Fields that the answer must have; null: must be absent. */
   readonly expect?: Record<string, unknown>;
   readonly warnings?: readonly string[];
+  /** Names of a list's items, in order. */
+  readonly names?: readonly string[];
 }
 
 interface Case {
@@ -41,6 +43,11 @@ async function runCase(steps: readonly Step[]): Promise<void> {
     if (filled.message !== undefined) expect(answer.body.message, what).toBe(filled.message);
     if (filled.reason !== undefined) expect(answer.body.reason, what).toBe(filled.reason);
     if (filled.warnings !== undefined) expect(answer.warnings, what).toEqual(filled.warnings);
+    if (filled.names !== undefined) {
+      const items: { metadata: { name: string } }[] = answer.body.items;
+      const names = items.map(({ metadata }) => metadata.name);
+      expect(names, what).toEqual(filled.names);
+    }
     checkFields(answer.body, filled.expect ?? {}, what);
     if (step.save) saved[step.save] = answer.body;
   }

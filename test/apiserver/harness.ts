@@ -57,8 +57,11 @@ export interface Call {
   readonly user?: UserInfo;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked into field by field
-export type Answer = { code: number; body: any; warnings: readonly string[] };
+export interface Answer {
+  readonly code: number;
+  readonly body: KubernetesObject;
+  readonly warnings: readonly string[];
+}
 export type Caller = (call: Call) => Promise<Answer>;
 
 /** Stores in memory and one engine on them, with the namespaces and accounts that tests need. */
@@ -97,7 +100,17 @@ export async function startReplica(
     events: await projectionOf(stores.events),
     leases: await projectionOf(stores.leases),
   };
-  const engine = createEngine({
+  const engine = createEngine(engineOptions(runtime, stores, projections, authorizer));
+  return { engine, projections };
+}
+
+export function engineOptions(
+  runtime: Runtime,
+  stores: Stores,
+  projections: Replica["projections"],
+  authorizer: Authorizer,
+): EngineOptions {
+  return {
     runtime,
     stores,
     projections,
@@ -105,8 +118,7 @@ export async function startReplica(
     network: { serviceCidr: "10.96.0.0/16", nodePortRange: [30000, 32767] },
     tokens: TOKENS,
     logger: silentLogger,
-  });
-  return { engine, projections };
+  };
 }
 
 export function requestOf(call: Call): ResourceRequest {

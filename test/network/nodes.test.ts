@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startDns } from "../../services/dns/start.ts";
 import { must } from "../../services/node/command.ts";
 import { nodeLayout } from "../../services/node/layout.ts";
 import { prepareHost, prepareNode } from "../../services/node/prepare.ts";
 import { allProcesses, processFacts } from "../../services/node/processes.ts";
-import { startProxy } from "../../services/proxy/start.ts";
+import { type RunningProxy, startProxy } from "../../services/proxy/start.ts";
 import type { PlanRequest } from "../../shared/actor/api.ts";
 import type { Bus } from "../../shared/actor/bus.ts";
 import type { ApiClient } from "../../shared/actor/client.ts";
@@ -20,7 +21,8 @@ import { command, describeOnMachine, logger, runtime } from "./machine.ts";
 
 const PROGRAMS = ["containerd", "runc", "nft", "ip", "nsenter", "busybox"];
 const HEADERS = { actor: "user", replica: "test", trace: "t", cause: 0 };
-const NODE_PORT = 30_917;
+/** Other clusters may be running on this machine, also other runs of this test. */
+const NODE_PORT = 30_000 + (process.pid % 2768);
 
 async function hostGet(url: string): Promise<string> {
   try {
@@ -36,6 +38,7 @@ describeOnMachine("two nodes on one machine", PROGRAMS, () => {
   const store = new MemoryStore(runtime);
   const projection = new Projection({ runtime });
   const actors: Running[] = [];
+  const proxies: RunningProxy[] = [];
   const pods: Record<string, TestPod> = {};
   const dependencies = { runtime, bus: {} as Bus, logger, replica: "test" };
   let web = "";
@@ -116,6 +119,7 @@ describeOnMachine("two nodes on one machine", PROGRAMS, () => {
         projection,
       });
       actors.push(proxy);
+      proxies.push(proxy);
     }
     for (const { place } of nodes) {
       const dns = await startDns(dependencies, {
@@ -136,7 +140,7 @@ describeOnMachine("two nodes on one machine", PROGRAMS, () => {
     }
     const slices = (): number => projection.list("endpointslices.discovery.k8s.io").length;
     while (slices() < 3) await runtime.timers.sleep(20);
-    await runtime.timers.sleep(200);
+    await Promise.all(proxies.map((proxy) => proxy.settled()));
   });
   afterAll(async () => {
     for (const actor of actors) await actor.stop();
@@ -246,8 +250,7 @@ describeOnMachine("the host as the only node", PROGRAMS, () => {
     const { place } = node;
     const layout = nodeLayout(place);
     const containerd = node.prepared.containerd.pid;
-    await cluster.remove();
-    cluster.nodes.length = 0;
+    await cluster.end();
     expect(processFacts(containerd)).toBeUndefined();
     const left = allProcesses().filter((one) => one.arguments.includes(layout.socket));
     expect(left).toEqual([]);
@@ -255,6 +258,8 @@ describeOnMachine("the host as the only node", PROGRAMS, () => {
     expect(mounts).not.toContain(layout.run);
     expect(mounts).not.toContain(cluster.data);
     expect(existsSync(layout.run)).toBe(false);
+    const cgroups = readdirSync("/sys/fs/cgroup").map((one) => join("/sys/fs/cgroup", one));
+    expect(cgroups.filter((one) => existsSync(join(one, layout.cgroup)))).toEqual([]);
     const links = await must(command, "ip", ["link"]);
     expect(links).not.toContain(`${cluster.network.bridge}:`);
     const results = "/var/lib/cni/results";

@@ -1,4 +1,8 @@
-import { type ActorDependencies, silentLogger } from "../../shared/actor/dependencies.ts";
+import {
+  type ActorDependencies,
+  type Logger,
+  silentLogger,
+} from "../../shared/actor/dependencies.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
 import { SimulatedLog } from "./log.ts";
@@ -70,7 +74,7 @@ export class SimulatedCluster {
     const dependencies: ActorDependencies = {
       runtime: process,
       bus: this.#network.connect(process),
-      logger: silentLogger,
+      logger: this.#loggerOf(name),
       replica: `${name}-${process.incarnation}`,
     };
     member.start(dependencies, process).catch((error: unknown) => {
@@ -79,6 +83,17 @@ export class SimulatedCluster {
       this.restart(name, RESTART_MS);
     });
   }
+
+  /** Warnings and errors become part of what happened. */
+  #loggerOf(name: string): Logger {
+    const log = (fields: object, message: string): void => {
+      const { err, error, ...rest } = fields as Record<string, unknown>;
+      const cause = err ?? error;
+      const reason = cause === undefined ? "" : `: ${messageOf(cause)}`;
+      this.#simulator.trace(`${name}: ${message}${reason} ${JSON.stringify(rest)}`);
+    };
+    return { ...silentLogger, warn: log, error: log };
+  }
 }
 
 /** Fresh logs on the simulator's own clock. */
@@ -86,6 +101,10 @@ export function createLogs(network: SimulatedNetwork): Logs {
   const log = (name: string): SimulatedLog =>
     new SimulatedLog(name, new MemoryStore(network.simulator), network);
   return { cluster: log("cluster"), events: log("events"), leases: log("leases") };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function describe(error: unknown): string {

@@ -1,6 +1,7 @@
 import { startApiserver } from "../../services/apiserver/start.ts";
 import { startControllers } from "../../services/controllers/start.ts";
 import { startSimulatedNodes } from "../../services/kubelet/runtimes/simulated.ts";
+import { builtInStages } from "../../services/kubelet/stages/load.ts";
 import { startScheduler } from "../../services/scheduler/start.ts";
 import { createClient } from "../../shared/actor/client.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
@@ -11,6 +12,7 @@ import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { Logs, Member } from "./cluster.ts";
+import { SERVICE_NETWORK } from "./prepared.ts";
 
 export interface ControlPlane {
   /** Of every actor. */
@@ -25,9 +27,9 @@ export interface ControlPlane {
 }
 
 const HEARTBEAT_MS = 5_000;
-/** Room for a few pods: nodes do fill up. */
-const CAPACITY = { cpu: "8", memory: "8Gi", pods: "14" };
-const NETWORK = { serviceCidr: "10.96.0.0/16", nodePortRange: [30_000, 32_767] } as const;
+/** Room for the workload's pods and a few more: nodes do fill up. */
+const CAPACITY = { cpu: "8", memory: "8Gi", pods: "11" };
+const STAGES = builtInStages();
 
 /** The processes of a whole cluster, each wired as a real one is. */
 export function membersOf(plane: ControlPlane): Member[] {
@@ -54,11 +56,8 @@ async function startApiserverProcess(
   process: SimulatedProcess,
 ): Promise<void> {
   const open = (name: keyof Logs): Store => wrapStore(logs[name].open(process));
-  await startApiserver({
-    ...dependencies,
-    stores: { cluster: open("cluster"), events: open("events"), leases: open("leases") },
-    network: NETWORK,
-  });
+  const stores = { cluster: open("cluster"), events: open("events"), leases: open("leases") };
+  await startApiserver(dependencies, { stores, network: SERVICE_NETWORK });
 }
 
 async function startControlProcess(
@@ -99,5 +98,6 @@ async function startNodeProcess(dependencies: ActorDependencies): Promise<void> 
     podNetwork: `10.244.${number}.0/24`,
     nodeNetwork: `172.30.${number}.0/24`,
     heartbeatMs: HEARTBEAT_MS,
+    stages: STAGES,
   });
 }

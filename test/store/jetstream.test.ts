@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../nats/connect.ts";
 import { Requests } from "../../nats/requests.ts";
 import { openStore } from "../../nats/store.ts";
-import type { Store } from "../../shared/store/store.ts";
+import { Projection } from "../../shared/store/projection.ts";
+import { CompactedError, ConflictError, type Store } from "../../shared/store/store.ts";
 import { storeConformance } from "./conformance.ts";
 import { HEADERS, Recorder, TestServer, testRuntime, value } from "./harness.ts";
 
@@ -90,8 +91,137 @@ describe("the log of leases", () => {
     store.watch("", "snapshot", recorder);
     await recorder.until(({ caughtUpAt }) => caughtUpAt !== undefined);
     expect(recorder.versions.map((version) => version.value?.toString())).toEqual(["19"]);
+    const listed = await store.list("leases.coordination.k8s.io/");
+    expect(listed).toEqual({ revision: 20, versions: recorder.versions });
+    expect((await store.get(key))?.revision).toBe(20);
+    await expect(store.get(key, 10)).rejects.toBeInstanceOf(CompactedError);
     await store.commit([{ key, value: null, expect: 20 }], HEADERS);
     await recorder.until(({ versions }) => versions.length === 2);
     await store.close();
+  });
+});
+
+describe("under load", () => {
+  /** Creates, changes and deletes a few keys for ever, until told to stop. */
+  function churn(store: Store): { stop(): Promise<void> } {
+    let stopped = false;
+    const lane = async (index: number): Promise<void> => {
+      for (let round = 0; !stopped; round += 1) {
+        const keys = [`pods/a/${index}-${round % 7}`, `nodes/_/${index}-${round % 3}`];
+        const object = { kind: "X", metadata: { name: "x" }, round };
+        const writes = keys.map((key, each) => ({
+          key,
+          value: (round + each) % 4 === 0 ? null : Buffer.from(JSON.stringify(object)),
+        }));
+        await store.commit(writes, HEADERS);
+      }
+    };
+    const lanes = Promise.all([0, 1, 2, 3].map(lane));
+    return {
+      stop: async () => {
+        stopped = true;
+        await lanes;
+      },
+    };
+  }
+
+  it("every new projection reaches the state of the log, also when the server is killed", async () => {
+    const store = await emptyStore();
+    const load = churn(store);
+    const projections: Projection[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const projection = new Projection({ runtime: testRuntime });
+      projections.push(projection);
+      const following = projection.follow(store);
+      if (round % 4 === 2) {
+        await server.kill();
+        await server.startAgain();
+      }
+      await following;
+      // Whatever it is at right now, the log says the same of that moment.
+      const { versions } = await store.list("", projection.oldest);
+      const view = projection.at(projection.oldest);
+      const shown = [...view.list("nodes"), ...view.list("pods")];
+      expect(shown.map(({ key, revision }) => [key, revision])).toEqual(
+        versions.map(({ key, revision }) => [key, revision]),
+      );
+    }
+    await load.stop();
+    const head = await store.head();
+    const { versions } = await store.list("");
+    for (const projection of projections) {
+      await projection.waitFor(head, 5_000);
+      const shown = [...projection.list("nodes"), ...projection.list("pods")];
+      expect(shown.map(({ key, revision }) => [key, revision])).toEqual(
+        versions.map(({ key, revision }) => [key, revision]),
+      );
+      projection.stop();
+    }
+    await store.close();
+  });
+
+  it("compacts without disturbing writers, watchers and projections", async () => {
+    const store = await emptyStore();
+    const recorder = new Recorder();
+    store.watch("", "snapshot", recorder);
+    const projection = new Projection({ runtime: testRuntime });
+    await projection.follow(store);
+    const load = churn(store);
+    for (let round = 0; round < 5; round += 1) {
+      const target = (await store.head()) + 200;
+      await recorder.until(({ versions }) => (versions.at(-1)?.revision ?? 0) >= target);
+      await store.compact(projection.revision - 50);
+    }
+    await load.stop();
+    const head = await store.head();
+    await store.compact(head);
+    await expect(store.list("", head - 1)).rejects.toBeInstanceOf(CompactedError);
+    await recorder.until(({ versions }) => versions.at(-1)?.revision === head);
+    expect(recorder.error).toBeUndefined();
+    expect(recorder.versions.map(({ revision }) => revision)).toEqual(
+      Array.from({ length: head }, (_, index) => index + 1),
+    );
+    const { versions } = await store.list("");
+    const requests = new Requests(connection);
+    const info = await requests.api<{ state: { messages: number } }>("STREAM.INFO.KV_cluster", {});
+    requests.close();
+    // One message per live key, and nothing of what was replaced or deleted.
+    expect(info.state.messages).toBe(versions.length);
+    await projection.waitFor(head, 5_000);
+    expect(projection.list("pods").length + projection.list("nodes").length).toBe(versions.length);
+    projection.stop();
+    await store.close();
+  });
+
+  it("commits what fits together when some of it conflicts, from two processes", async () => {
+    const one = await emptyStore();
+    const other = await openStore(await server.connect(), testRuntime, {
+      name: "cluster",
+      durability: "strict",
+    });
+    // Both create and delete the same keys at the same time; each key has one winner a round.
+    for (let round = 0; round < 20; round += 1) {
+      const attempts = [one, other].flatMap((store) =>
+        Array.from({ length: 8 }, (_, index) =>
+          store.commit([{ key: `pods/a/${index}`, value: value("1"), expect: 0 }], HEADERS),
+        ),
+      );
+      const results = await Promise.allSettled(attempts);
+      const won = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+      expect(won).toHaveLength(8);
+      for (const result of results) {
+        if (result.status === "rejected") expect(result.reason).toBeInstanceOf(ConflictError);
+      }
+      const { versions } = await other.list("pods/");
+      expect(versions.map(({ revision }) => revision).toSorted((a, b) => a - b)).toEqual(
+        won.toSorted((a, b) => a - b),
+      );
+      await one.commit(
+        versions.map(({ key, revision }) => ({ key, value: null, expect: revision })),
+        HEADERS,
+      );
+    }
+    await other.close();
+    await one.close();
   });
 });

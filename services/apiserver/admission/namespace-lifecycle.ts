@@ -24,7 +24,8 @@ export function namespaceLifecycle(draft: Draft, request: AdmissionRequest): voi
 }
 
 function terminating(request: AdmissionRequest, namespace: string): StatusError {
-  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  const what = `unable to create new content in namespace ${namespace}`;
+  const why = `${what} because it is being terminated`;
   const { body } = refuse(request, why);
   const cause = {
     reason: "NamespaceTerminating",

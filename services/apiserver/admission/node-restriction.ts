@@ -142,7 +142,8 @@ function tokenOf(draft: Draft, request: AdmissionRequest, node: string): void {
   if (pod.metadata.uid !== reference.uid) {
     throw refuse(
       request,
-      `the UID in the bound object reference (${reference.uid}) does not match the UID in record. ` +
+      `the UID in the bound object reference (${reference.uid}) ` +
+        "does not match the UID in record. " +
         "The object might have been deleted and then recreated",
     );
   }

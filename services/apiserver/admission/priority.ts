@@ -25,7 +25,8 @@ export function priority(draft: Draft, request: AdmissionRequest): void {
     throw refuse(
       request,
       `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in ` +
-        `pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
+        `pod spec; priority admission controller computed ${policy} ` +
+        "from the given PriorityClass name",
     );
   }
   spec.priority = value;

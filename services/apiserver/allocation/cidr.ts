@@ -30,7 +30,7 @@ export function numberToAddress(number: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
 }
 
-/** Whether the address can be given to somebody: neither the network's nor the broadcast address. */
+/** Whether the address can be somebody's: not the network's own, nor that of broadcasts. */
 export function holds({ first, size }: Cidr, address: number): boolean {
   return address > first && address < first + size - 1;
 }

@@ -32,7 +32,7 @@ export function allocateForCreate(
   ];
 }
 
-/** The same for a changed object, which keeps what it has and gives back what it no longer needs. */
+/** The same for a changed object: it keeps what it has, and gives back what it does not need. */
 export function allocateForUpdate(
   draft: Draft,
   asked: Asked,

@@ -83,6 +83,7 @@ export class BusWatches {
       subresource: "",
       namespace,
       name: selection.fields.exact("metadata.name") ?? "",
+      fieldSelector: fieldSelector ?? "",
     });
     return selection;
   }
@@ -141,7 +142,7 @@ class BusWatch {
         this.#push({ type, change, shared: (_, encode) => encode() });
       }
     }
-    this.#cancels.push(log.watches.subscribe(selection, (change) => this.#push(change)));
+    this.#cancels.push(log.watches.subscribe(selection, (change) => this.#changed(change)));
     this.#flush();
   }
 
@@ -165,6 +166,15 @@ class BusWatch {
     this.#stopped = true;
     for (const cancel of this.#cancels) cancel();
     this.#gone();
+  }
+
+  #changed(selected: SelectedChange): void {
+    try {
+      this.#push(selected);
+    } catch (error) {
+      this.#context.logger.error({ err: error }, "a change could not be sent");
+      this.stop();
+    }
   }
 
   #push(selected: SelectedChange): void {

@@ -143,7 +143,8 @@ export class RequestHandler {
     if (connection === "log") return serveLog(this.options, asked, route, response);
     const reads = route.verb === "get" || route.verb === "list" || route.verb === "watch";
     const body = reads ? NO_BODY : await readBody(request);
-    const result = await this.options.engine.handle(resourceRequest(asked, route, body));
+    const asking = await withoutProtobuf(resourceRequest(asked, route, body));
+    const result = await this.options.engine.handle(asking);
     if (result.type === "body") return respond(request, response, result);
     if (response.destroyed) return;
     const watch = serveWatch(request, response, result);
@@ -275,6 +276,17 @@ export function resourceRequest(
     replica: asked.user.username,
     cause: 0,
   };
+}
+
+const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
+
+/** The engine reads JSON and YAML; what clients of Go send as protobuf becomes JSON. */
+async function withoutProtobuf(request: ResourceRequest): Promise<ResourceRequest> {
+  const [type = ""] = request.contentType.split(";");
+  if (type.trim() !== PROTOBUF_TYPE || request.body.length === 0) return request;
+  const { decodeProtobuf } = await import("../../../shared/api/protobuf/decode.ts");
+  const body = Buffer.from(JSON.stringify(decodeProtobuf(request.body)));
+  return { ...request, body, contentType: "application/json" };
 }
 
 const METRIC_VERBS: Readonly<Record<string, string>> = {

@@ -13,14 +13,11 @@ export type { Document } from "../document.ts";
 
 /** The Kubernetes version that the API is of. */
 export const KUBERNETES_VERSION = "v1.35.0";
-const JSON_TYPE = "application/json";
-/** What clients ask for, and the same as a media type that can be read: `@` may not stand in one. */
-const PROTOBUF_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-const PROTOBUF_SERVED = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-
-export interface TypedDocument extends Document {
-  readonly contentType: string;
-}
+/**
+ * The media type of the protobuf form of OpenAPI v2. Clients ask for it as
+ * `...spec.v2@v1.0+protobuf`, but `@` may not stand in a Content-Type.
+ */
+export const OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /** The OpenAPI documents of a set of kinds. Each is built on first use and kept as bytes. */
 export class OpenApi {
@@ -34,17 +31,14 @@ export class OpenApi {
     this.documentation = documentation;
   }
 
-  /**
-   * `/openapi/v2`, as JSON or in the protobuf form that kubectl asks for, whichever the Accept
-   * header names first. Answers vary with it.
-   */
-  v2(accept = ""): TypedDocument {
-    if (wantsProtobuf(accept)) {
-      const document = this.keep("v2 protobuf", () => documentOf(encodeV2(this.buildV2())));
-      return { ...document, contentType: PROTOBUF_SERVED };
-    }
-    const document = this.keep("v2", () => documentOf(this.buildV2()));
-    return { ...document, contentType: JSON_TYPE };
+  /** `/openapi/v2` as JSON. */
+  v2(): Document {
+    return this.keep("v2", () => documentOf(this.buildV2()));
+  }
+
+  /** `/openapi/v2` in the protobuf form that kubectl asks for. */
+  v2Protobuf(): Document {
+    return this.keep("v2 protobuf", () => documentOf(encodeV2(this.buildV2())));
   }
 
   /** `/openapi/v3`: where the document of each group and version is, with its hash. */
@@ -98,15 +92,6 @@ export class OpenApi {
   }
 }
 
-function wantsProtobuf(accept: string): boolean {
-  for (const range of accept.split(",")) {
-    const [type] = range.split(";");
-    if (type?.trim() === PROTOBUF_ASKED || type?.trim() === PROTOBUF_SERVED) return true;
-    if (type?.trim() === JSON_TYPE) return false;
-  }
-  return false;
-}
-
 /** `api/v1`, `apis/apps/v1` */
 function rootOf(table: KindTable): string {
   return `${table.group ? "apis" : "api"}/${apiVersionOf(table)}`;
@@ -133,9 +118,14 @@ function builtDocumentation(): Documentation {
 
 const builtIn = new OpenApi(KINDS, builtDocumentation);
 
-/** `/openapi/v2` of the built-in kinds; see `OpenApi.v2`. */
-export function openapiV2(accept = ""): TypedDocument {
-  return builtIn.v2(accept);
+/** `/openapi/v2` of the built-in kinds as JSON. */
+export function openapiV2(): Document {
+  return builtIn.v2();
+}
+
+/** `/openapi/v2` of the built-in kinds as protobuf (`OPENAPI_V2_PROTOBUF`). */
+export function openapiV2Protobuf(): Document {
+  return builtIn.v2Protobuf();
 }
 
 /** `/openapi/v3` of the built-in kinds. */

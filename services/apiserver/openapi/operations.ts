@@ -3,7 +3,7 @@ import type { KindTable, SubresourceTable } from "../../../shared/api/schema.ts"
 import { definitionOfKind } from "../../../shared/api/schemas.ts";
 import type { GroupVersionKind } from "./schemas.ts";
 
-/** One path of the API and what can be done with it, before it is written for a version of OpenAPI. */
+/** One path of the API and what can be done with it, before OpenAPI writes it. */
 export interface ApiPath {
   readonly path: string;
   /** `namespace`, `name` */

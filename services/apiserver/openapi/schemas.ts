@@ -71,13 +71,21 @@ export function definitions(
   const result: Record<string, OpenApiSchema> = {};
   for (const name of names) {
     const own = kinds.get(name) ?? [];
-    const all = OF_EVERY_GROUP.has(name)
-      ? served.map(({ group, version }) => ({ group, version, kind: own[0]?.kind }))
-      : own;
+    const all = OF_EVERY_GROUP.has(name) ? inEveryVersion(own[0]?.kind ?? "", served) : own;
     const definition = definitionOf(name, schemaOf(name), dialect, documentation);
     result[name] = all.length > 0 ? { ...definition, [GVK]: all } : definition;
   }
   return result;
+}
+
+function inEveryVersion(
+  kind: string,
+  served: readonly { group: string; version: string }[],
+): GroupVersionKind[] {
+  const versions = new Map(
+    served.map(({ group, version }) => [`${group}/${version}`, { group, kind, version }]),
+  );
+  return [...versions.keys()].sort().map((key) => versions.get(key) as GroupVersionKind);
 }
 
 function kindsByDefinition(): Map<string, GroupVersionKind[]> {

@@ -66,7 +66,7 @@ async function forward(
   };
   const downwards = async () => {
     for await (const chunk of stream.read(STDOUT)) await data.write(chunk);
-    data.end();
+    await data.end();
   };
   const messages = async () => {
     const all: Uint8Array[] = [];
@@ -79,7 +79,7 @@ async function forward(
   const broken = await stream.closed;
   const why = message || (broken?.remote === false ? "" : broken?.message);
   if (why) await fail(error, pod, port, why);
-  error.end();
+  await error.end();
   data.incoming.drop();
   await sending;
 }
@@ -87,5 +87,5 @@ async function forward(
 async function fail(error: SpdyStream, pod: Pod, port: number, why: string): Promise<void> {
   const text = `error forwarding port ${port} to pod ${pod.metadata.uid}, uid : ${why}`;
   await error.write(Buffer.from(text, "utf8"));
-  error.end();
+  await error.end();
 }

@@ -47,11 +47,11 @@ export class SpdyChannels implements ClientChannels {
   }
 
   closeChannel(channel: number): void {
-    this.#streams.get(channel)?.end();
+    void this.#streams.get(channel)?.end();
   }
 
   async close(): Promise<void> {
-    for (const stream of this.#streams.values()) stream.end();
+    await Promise.all([...this.#streams.values()].map((stream) => stream.end()));
     await this.#connection.close();
   }
 }

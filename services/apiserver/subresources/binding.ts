@@ -99,7 +99,9 @@ function checkPod(draft: Draft, asked: Asked, pod: KubernetesObject, wish: BindW
   }
   const present = draft.version(keyOfAsked(asked));
   if (wish.expect && wish.expect !== present) {
-    const found = `ResourceVersion in precondition: ${wish.expect}, ResourceVersion in object meta: ${present}`;
+    const found =
+      `ResourceVersion in precondition: ${wish.expect}, ` +
+      `ResourceVersion in object meta: ${present}`;
     throw refuse(`Precondition failed: ${found}`);
   }
 }

@@ -16,7 +16,7 @@ type Review = (
 /** Kinds that are questions: POSTed, answered in their status, never stored. */
 const BY_KIND: Readonly<Record<string, Review>> = {
   SubjectAccessReview: reviewSubject,
-  LocalSubjectAccessReview: reviewLocalSubject,
+  LocalSubjectAccessReview: reviewSubject,
   SelfSubjectAccessReview: (context, { user }, spec) => decision(context, user, spec),
   SelfSubjectReview: (_, { user }) => ({ userInfo: userInfoOf(user) }),
   TokenReview: reviewToken,
@@ -79,19 +79,6 @@ function reviewSubject(context: EngineContext, _: ResourceRequest, spec: AccessS
   const { user: username = "", groups = [], uid, extra } = spec;
   const user = { username, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
   return decision(context, user, spec);
-}
-
-function reviewLocalSubject(
-  context: EngineContext,
-  request: ResourceRequest,
-  spec: AccessSpec,
-): unknown {
-  const namespace = spec.resourceAttributes?.namespace ?? "";
-  if (namespace !== request.namespace) {
-    const why = `spec.resourceAttributes.namespace must match namespace: ${request.namespace}`;
-    throw badRequest(why);
-  }
-  return reviewSubject(context, request, spec);
 }
 
 function userInfoOf({ username, uid, groups, extra }: UserInfo): unknown {

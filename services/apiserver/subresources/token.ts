@@ -130,7 +130,9 @@ function boundObject(draft: Draft, asked: Asked, reference: Reference | undefine
   if (found === undefined) throw notFound({ group: "", plural }, name);
   if (uid && uid !== found.metadata.uid) throw uidConflict(plural, name, uid, found);
   if (kind === "Pod" && (found.spec?.serviceAccountName ?? "") !== asked.name) {
-    const why = `cannot bind token for serviceaccount "${asked.name}" to pod running with different serviceaccount name.`;
+    const why =
+      `cannot bind token for serviceaccount "${asked.name}" ` +
+      "to pod running with different serviceaccount name.";
     throw invalid(KIND, "", [invalidValue("spec.boundObjectRef", reference, why)]);
   }
   const boundTo = { kind: kind as "Pod", name, uid: found.metadata.uid ?? "" };

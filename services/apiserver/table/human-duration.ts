@@ -5,8 +5,8 @@ const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
 
 /**
- * A duration as kubectl shows ages: two units while the smaller one still matters (`4m12s`, `3d4h`),
- * one beyond (`45m`, `9d`). Up to two seconds in the future count as now.
+ * A duration as kubectl shows ages: two units while the smaller one still matters (`4m12s`,
+ * `3d4h`), one beyond (`45m`, `9d`). Up to two seconds in the future count as now.
  */
 export function humanDuration(milliseconds: number): string {
   const seconds = Math.trunc(milliseconds / SECOND);

@@ -76,16 +76,19 @@ function checkPreconditions(
   options: DeleteOptions,
 ): void {
   const { uid, resourceVersion } = options.preconditions ?? {};
+  const refuse = (why: string) => conflict(asked.table, asked.name, why);
   if (uid !== undefined && uid !== old.metadata.uid) {
-    const found = `UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
-    throw conflict(asked.table, asked.name, `Precondition failed: ${found}`);
+    throw refuse(
+      `the UID in the precondition (${uid}) does not match the UID in record ` +
+        `(${old.metadata.uid}). The object might have been deleted and then recreated`,
+    );
   }
   const present = draft.version(keyOfAsked(asked));
   if (resourceVersion !== undefined && resourceVersion !== present) {
-    const found =
-      `ResourceVersion in precondition: ${resourceVersion}, ` +
-      `ResourceVersion in object meta: ${present}`;
-    throw conflict(asked.table, asked.name, `Precondition failed: ${found}`);
+    throw refuse(
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ` +
+        `ResourceVersion in record (${present}). The object might have been modified`,
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { failure, StatusError } from "../../../shared/api/errors.ts";
+import { failure, internalError, StatusError } from "../../../shared/api/errors.ts";
 import type { Cancel } from "../../../shared/runtime/runtime.ts";
 import { CompactedError, type Revision } from "../../../shared/store/store.ts";
 import type { Change, Entry } from "../../../shared/store/view.ts";
@@ -169,7 +169,13 @@ class WatchSession implements WatchStop {
 
   #changed(selected: SelectedChange): void {
     if (selected.change.revision <= this.#begunAt) return;
-    this.#send(selected);
+    try {
+      this.#send(selected);
+    } catch (error) {
+      // One watch that cannot be told of a change ends; the others and the projection go on.
+      this.#context.logger.error({ err: error }, "a change could not be encoded");
+      this.fail(internalError("the change could not be encoded"));
+    }
   }
 
   #send(selected: SelectedChange): void {

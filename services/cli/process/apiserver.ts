@@ -1,12 +1,12 @@
 /** An apiserver process. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { openStore } from "../../../nats/store.ts";
-import { escapeToken } from "../../../nats/subjects.ts";
 import type { Running } from "../../../shared/actor/dependencies.ts";
+import { joinMembership } from "../../../shared/actor/membership.ts";
 import { ensurePki } from "../../apiserver/auth/pki.ts";
 import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
 import { startApiserver } from "../../apiserver/start.ts";
+import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
 import { numberOf } from "../cluster.ts";
 import { connectBus, dependenciesOf } from "./bus.ts";
@@ -25,21 +25,28 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");
   const network = clusterNetwork(settings.slot);
+  // Further replicas take the ports behind the first.
+  const port = settings.apiPort + numberOf(name) - 1;
   const pki = ensurePki(paths.data, [network.kubernetesAddress, network.hostAddress], runtime);
-  const running = await startApiserver(dependenciesOf(context, bus), {
+  const dependencies = dependenciesOf(context, bus);
+  // Leases keep no history. Only this process may change the logs, so compaction lives here.
+  const compaction = startCompaction(dependencies, {
+    stores: { cluster, events },
+    membership: joinMembership(dependencies, "compaction"),
+  });
+  const running = await startApiserver(dependencies, {
     stores: { cluster, events, leases },
     network: { serviceCidr: network.serviceCidr, nodePortRange: NODE_PORTS },
-    pki,
-    staticTokens: parseTokenFile(readFileSync(paths.token, "utf8")),
-    // Further replicas take the ports behind the first.
-    port: settings.apiPort + numberOf(name) - 1,
-    address: network.hostAddress,
-    kubernetesAddress: network.kubernetesAddress,
-    nodeToken: escapeToken,
-    documentation: join(paths.data, ".."),
+    serving: { address: network.hostAddress, port },
+    https: {
+      pki,
+      port,
+      staticTokens: parseTokenFile(readFileSync(paths.token, "utf8")),
+    },
   });
   return {
     stop: async () => {
+      await compaction.stop();
       await running.stop();
       await connection.close();
     },

@@ -51,6 +51,9 @@ root = ${text(options.root)}
 state = ${text(options.state)}
 disabled_plugins = [${UNUSED_PLUGINS.map(text).join(", ")}]
 
+# Its information messages are several for every container.
+[debug]
+  level = "warn"
 [grpc]
   address = ${text(options.socket)}
 [ttrpc]

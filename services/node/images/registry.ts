@@ -29,6 +29,10 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
     try {
       answer(options.store, request, response);
     } catch (error) {
+      if (error instanceof URIError) {
+        refuse(response, 400, "NAME_INVALID", "malformed path");
+        return;
+      }
       options.logger.error({ err: error, url: request.url }, "registry request failed");
       if (!response.headersSent) refuse(response, 500, "UNKNOWN", "internal error");
       else response.destroy();

@@ -37,7 +37,9 @@ export function serviceDefaults(object: KubernetesObject): void {
 
 function affinityDefaults(spec: ServiceSpec): void {
   spec.sessionAffinity ||= "None";
-  if (spec.sessionAffinity === "None") delete spec.sessionAffinityConfig;
+  if (spec.sessionAffinity === "None" && spec.sessionAffinityConfig) {
+    delete spec.sessionAffinityConfig;
+  }
   if (spec.sessionAffinity !== "ClientIP") return;
   if (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds !== undefined) return;
   spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: CLIENT_IP_SECONDS } };
@@ -60,8 +62,10 @@ const NAME_LABEL = "kubernetes.io/metadata.name";
 
 export function namespaceDefaults(object: KubernetesObject): void {
   const namespace = object as Namespace;
-  const { name } = namespace.metadata;
-  if (name) namespace.metadata.labels = { ...namespace.metadata.labels, [NAME_LABEL]: name };
+  const { name, labels } = namespace.metadata;
+  if (name && labels?.[NAME_LABEL] !== name) {
+    namespace.metadata.labels = { ...labels, [NAME_LABEL]: name };
+  }
   // Only a new one gets the finalizer: `finalize` takes it away.
   if (!namespace.metadata.uid && !namespace.metadata.deletionTimestamp) {
     namespace.spec ??= {};

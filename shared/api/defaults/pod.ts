@@ -53,7 +53,9 @@ export function podSpecDefaults(spec: PodSpec): void {
   if (!spec.serviceAccountName && spec.serviceAccount) {
     spec.serviceAccountName = spec.serviceAccount;
   }
-  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
+  if (spec.serviceAccountName && spec.serviceAccount !== spec.serviceAccountName) {
+    spec.serviceAccount = spec.serviceAccountName;
+  }
   spec.securityContext ??= {};
   spec.schedulerName ||= "default-scheduler";
 }
@@ -111,8 +113,10 @@ function roundUp(list: Record<string, string | number> | undefined): void {
 }
 
 function requestsFromLimits(resources: ResourceRequirements | undefined): void {
-  if (!resources?.limits) return;
-  resources.requests = { ...resources.limits, ...resources.requests };
+  const { limits, requests = {} } = resources ?? {};
+  if (!resources || !limits) return;
+  if (Object.keys(limits).every((name) => requests[name] !== undefined)) return;
+  resources.requests = { ...limits, ...requests };
 }
 
 const FILE_MODE = 0o644;
@@ -137,7 +141,7 @@ function volumeDefaults(volume: Volume): void {
   for (const source of sources) {
     const value = (volume as unknown as Record<string, Record<string, unknown>>)[source];
     for (const [field, preset] of Object.entries(SOURCE_DEFAULTS[source] ?? {})) {
-      if (value && (value[field] === undefined || value[field] === "")) value[field] = preset;
+      if (value && (value[field] ?? "") === "" && value[field] !== preset) value[field] = preset;
     }
   }
   for (const { fieldRef } of volume.downwardAPI?.items ?? []) {

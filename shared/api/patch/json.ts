@@ -103,9 +103,15 @@ class Editor {
     const value = this.get(from);
     this.copied += JSON.stringify(value ?? null).length;
     if (this.copied > JSON_PATCH_COPY_BYTES_MAX) throw new Inapplicable("copies too much");
-    // What stands in two places may no longer be changed in place.
-    this.owned.clear();
+    this.disown(value);
     this.add(path, value ?? null);
+  }
+
+  /** What stands in two places may no longer be changed in place. */
+  private disown(value: unknown): void {
+    if (typeof value !== "object" || value === null) return;
+    this.owned.delete(value);
+    for (const part of Object.values(value)) this.disown(part);
   }
 
   private test(path: readonly string[], expected: unknown): void {

@@ -121,7 +121,7 @@ export function removeFields(object: JsonObject, set: FieldSet, schema: Schema):
     if (after === value) continue;
     result ??= { ...object };
     if (after === undefined) delete result[name];
-    else result[name] = after;
+    else setField(result, name, after);
   }
   return result ?? object;
 }

@@ -94,7 +94,10 @@ function setElement(item: unknown): string {
   return `v:${JSON.stringify(item)}`;
 }
 
-/** A path as Kubernetes prints it: `.spec.containers[name="web"].image`, `.metadata.finalizers[="a"]`. */
+/**
+ * A path as Kubernetes prints it: `.spec.containers[name="web"].image`,
+ * `.metadata.finalizers[="a"]`.
+ */
 export function printPath(path: readonly string[]): string {
   return path.map(printElement).join("");
 }

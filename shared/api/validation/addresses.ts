@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Findings } from "./findings.ts";
 
-/** 4 or 6; 0 when it is no address. Octets with leading zeros are tolerated, as they always were. */
+/** 4 or 6; 0 when it is no address. Octets with leading zeros are tolerated, as ever. */
 export function addressFamily(text: string): 0 | 4 | 6 {
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) {
     const plain = text.replace(/(^|\.)0+(?=\d)/g, "$1");

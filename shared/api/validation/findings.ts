@@ -16,16 +16,19 @@ export const IMMUTABLE = "field is immutable";
 export const NOT_NEGATIVE = "must be greater than or equal to 0";
 export const INT32_MAX = 2 ** 31 - 1;
 
+/** Nobody reads more, and an answer should not become larger than what it answers. */
+const FINDINGS_MAX = 1000;
+
 /** What a validation found, in the order in which it looked. Fields are paths: `spec.ports[0]`. */
 export class Findings {
   readonly list: FieldError[] = [];
 
   required(field: string, detail?: string): void {
-    this.list.push(required(field, detail));
+    this.put(required(field, detail));
   }
 
   invalid(field: string, value: unknown, detail: string): void {
-    this.list.push(invalidValue(field, value, detail));
+    this.put(invalidValue(field, value, detail));
   }
 
   /** One finding per message, e.g. of a format in names.ts. */
@@ -34,32 +37,36 @@ export class Findings {
   }
 
   duplicate(field: string, value: unknown): void {
-    this.list.push(duplicate(field, value));
+    this.put(duplicate(field, value));
   }
 
   forbidden(field: string, detail: string): void {
-    this.list.push(forbiddenField(field, detail));
+    this.put(forbiddenField(field, detail));
   }
 
   notFound(field: string, value: unknown): void {
-    this.list.push(notFoundValue(field, value));
+    this.put(notFoundValue(field, value));
   }
 
   tooLong(field: string, maxBytes: number): void {
-    this.list.push(tooLong(field, maxBytes));
+    this.put(tooLong(field, maxBytes));
   }
 
   tooMany(field: string, actual: number, max: number): void {
-    this.list.push(tooMany(field, actual, max));
+    this.put(tooMany(field, actual, max));
   }
 
   add(errors: readonly FieldError[]): void {
-    this.list.push(...errors);
+    for (const error of errors) this.put(error);
+  }
+
+  private put(error: FieldError): void {
+    if (this.list.length < FINDINGS_MAX) this.list.push(error);
   }
 
   /** The value has to be one of those, which are printed in the given order. */
   oneOf(field: string, value: unknown, supported: readonly string[]): void {
-    if (!supported.includes(value as string)) this.list.push(notSupported(field, value, supported));
+    if (!supported.includes(value as string)) this.put(notSupported(field, value, supported));
   }
 
   /** As oneOf, but a missing value is a different finding. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { parse } from "yaml";
 import { discoveryDocument } from "../../../services/apiserver/discovery/index.ts";
 import { extractDocumentation } from "../../../services/apiserver/openapi/documentation.ts";
-import { OpenApi } from "../../../services/apiserver/openapi/index.ts";
+import { OPENAPI_V2_PROTOBUF, OpenApi } from "../../../services/apiserver/openapi/index.ts";
 import { tableList, tableRow } from "../../../services/apiserver/table/index.ts";
 import { notFound, pathNotFound, StatusError, statusOf } from "../../../shared/api/errors.ts";
 import { apiVersionOf, KINDS } from "../../../shared/api/kinds.ts";
@@ -26,8 +26,8 @@ export interface Seen {
 }
 
 /**
- * As little of an API server as kubectl needs to talk to the parts under test: documents, tables and
- * patches over objects in memory, over plain HTTP.
+ * As little of an API server as kubectl needs to talk to the parts under test: documents, tables
+ * and patches over objects in memory, over plain HTTP.
  */
 export class SmallServer {
   readonly seen: Seen[] = [];
@@ -82,7 +82,11 @@ export class SmallServer {
 
   private document(path: string, accept: string): Answer | undefined {
     const json = { contentType: "application/json" };
-    if (path === "/openapi/v2") return this.documents.v2(accept);
+    if (path === "/openapi/v2") {
+      return accept.includes("protobuf")
+        ? { contentType: OPENAPI_V2_PROTOBUF, ...this.documents.v2Protobuf() }
+        : { ...json, ...this.documents.v2() };
+    }
     if (path === "/openapi/v3") return { ...json, ...this.documents.v3Index() };
     if (path.startsWith("/openapi/v3/")) {
       const found = this.documents.v3(path);

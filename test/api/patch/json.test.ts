@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   applyJsonPatch,
@@ -41,7 +42,8 @@ describe("JSON patch", () => {
       code: 413,
       reason: "RequestEntityTooLarge",
       message:
-        "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
+        "Request entity too large: " +
+        "The allowed maximum operations in a JSON patch is 10000, got 10001",
     });
   });
 
@@ -50,6 +52,36 @@ describe("JSON patch", () => {
     const doubling = Math.ceil(Math.log2(JSON_PATCH_COPY_BYTES_MAX / 1000)) + 2;
     const patch = new Array(doubling).fill({ op: "copy", from: "/a", path: "/a/-" });
     expectFailure(() => applyJsonPatch(document, patch), { code: 422, reason: "Invalid" });
+  });
+
+  test("operations together are the operations one by one", () => {
+    const path = fc.constantFrom("/a", "/b", "/a/0", "/a/1", "/b/x", "/a/0/x", "/c", "/b/x/0");
+    const value = fc.constantFrom<unknown>(1, [], {}, [1, { x: 2 }], { x: [3] });
+    const operation = fc.oneof(
+      fc.record({ op: fc.constantFrom("add", "replace"), path, value }),
+      fc.record({ op: fc.constant("remove"), path }),
+      fc.record({ op: fc.constantFrom("move", "copy"), path, from: path }),
+    );
+    const outcome = (run: () => object): unknown => {
+      try {
+        return run();
+      } catch {
+        return "failed";
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 8 }), (operations) => {
+        const document = deepFreeze({ a: [{ x: 1 }, 2], b: { x: [4] } });
+        const oneByOne = () =>
+          operations.reduce(
+            (current, single) => structuredClone(applyJsonPatch(current, [single])),
+            document as object,
+          );
+        const together = outcome(() => applyJsonPatch(document as object, operations));
+        expect(together).toEqual(outcome(oneByOne));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test("sets a field named __proto__ as any other", () => {

@@ -81,7 +81,8 @@ describe("JSON merge patch", () => {
       code: 400,
       reason: "BadRequest",
       message:
-        "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+        "error decoding patch: json: cannot unmarshal array into Go value of type " +
+        "map[string]interface {}",
     });
   });
 });

@@ -113,6 +113,9 @@ export class NodeAuthorizer {
         return request.fieldSelector === undefined || selectsNode(request.fieldSelector, node)
           ? ALLOWED
           : denied("can only list/watch pods with spec.nodeName field selector");
+      case "create":
+        // Mirror pods; admission looks at what is created
+        return ALLOWED;
       case "get":
       case "delete":
       case "update status":

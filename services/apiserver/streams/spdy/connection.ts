@@ -24,6 +24,8 @@ export class SpdyConnection {
   #wake: (() => void) | undefined;
   #lastStream = 0;
   #over = false;
+  /** Resolves at the connection's next drain; undefined while it takes more. */
+  #draining: Promise<void> | undefined;
   /** Header blocks must leave in the order in which they were compressed. */
   #replies: Promise<unknown> = Promise.resolve();
 
@@ -144,15 +146,17 @@ export class SpdyConnection {
   #write(frame: SpdyFrame): Promise<void> {
     if (this.#over || this.#socket.writableEnded) return Promise.resolve();
     if (this.#socket.write(encodeSpdyFrame(frame))) return Promise.resolve();
-    return new Promise((resolve) => {
+    this.#draining ??= new Promise((resolve) => {
       const done = () => {
         this.#socket.off("drain", done);
         this.#socket.off("close", done);
+        this.#draining = undefined;
         resolve();
       };
       this.#socket.on("drain", done);
       this.#socket.on("close", done);
     });
+    return this.#draining;
   }
 
   #drained(): Promise<void> {
@@ -192,6 +196,7 @@ export class SpdyStream {
   readonly headers: Headers;
   readonly incoming = new IncomingChannel();
   readonly #link: StreamLink;
+  #accepted: Promise<void> = Promise.resolve();
   #ended = false;
   #finished = false;
 
@@ -201,23 +206,26 @@ export class SpdyStream {
     this.#link = link;
   }
 
-  /** Accepts the stream (SYN_REPLY). */
+  /** Accepts the stream (SYN_REPLY). Clients drop data that comes before that. */
   accept(): Promise<void> {
-    return this.#link.reply();
+    this.#accepted = this.#link.reply();
+    return this.#accepted;
   }
 
   /** Resolves when the connection takes more. Does nothing once the stream is over. */
-  write(data: Uint8Array): Promise<void> {
-    if (this.#ended || data.length === 0) return Promise.resolve();
-    return this.#link.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength), false);
+  async write(data: Uint8Array): Promise<void> {
+    await this.#accepted;
+    if (this.#ended || data.length === 0) return;
+    await this.#link.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength), false);
   }
 
-  /** Ends this side of the stream. */
-  end(): void {
+  /** Ends this side of the stream behind what was written. */
+  async end(): Promise<void> {
+    await this.#accepted;
     if (this.#ended) return;
     this.#ended = true;
-    void this.#link.write(Buffer.alloc(0), true);
     if (this.#finished) this.#link.done();
+    await this.#link.write(Buffer.alloc(0), true);
   }
 
   /** Breaks the stream off. */

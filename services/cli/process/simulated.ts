@@ -1,0 +1,23 @@
+/** All nodes of a cluster without containers: their agents play the stages of pods' lives. */
+import type { Running } from "../../../shared/actor/dependencies.ts";
+import { startSimulatedNodes } from "../../kubelet/runtimes/simulated.ts";
+import { clusterNetwork } from "../../node/network.ts";
+import { SIMULATED_USER } from "../credentials.ts";
+import { connectBus, dependenciesOf } from "./bus.ts";
+import type { ProcessContext } from "./parts.ts";
+
+export async function runSimulatedNodes(context: ProcessContext): Promise<Running> {
+  const { settings } = context;
+  const { connection, bus } = await connectBus(context, SIMULATED_USER);
+  const nodes = await startSimulatedNodes(dependenciesOf(context, bus), {
+    count: settings.nodes.length,
+    prefix: "node",
+    podNetwork: clusterNetwork(settings.slot).podCidr,
+  });
+  return {
+    stop: async () => {
+      await nodes.stop();
+      await connection.close();
+    },
+  };
+}
