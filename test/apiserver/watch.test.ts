@@ -35,7 +35,7 @@ test("resumes behind a revision, without the state", async () => {
   await put(cluster, "b");
   const watch = await startWatch(cluster, {
     resource: "configmaps",
-    query: { resourceVersion },
+    query: { resourceVersion: resourceVersion ?? "" },
   });
   await put(cluster, "c");
   expect(seen(watch)).toEqual(["ADDED b", "ADDED c"]);
@@ -124,7 +124,7 @@ test("a revision that is gone is an ERROR event with 410", async () => {
   await put(cluster, "c");
   const watch = await startWatch(cluster, {
     resource: "configmaps",
-    query: { resourceVersion },
+    query: { resourceVersion: resourceVersion ?? "" },
   });
   expect(watch.events).toHaveLength(1);
   expect(watch.events[0]).toMatchObject({

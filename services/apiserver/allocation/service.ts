@@ -56,7 +56,7 @@ export function settleFamilies(service: KubernetesObject): FieldError[] {
   const { spec } = service;
   if (!needsClusterIp(service)) return [];
   const errors: FieldError[] = [];
-  const families: string[] = spec.ipFamilies ?? [];
+  const families: string[] = [...(spec.ipFamilies ?? [])];
   const unselected = spec.clusterIP === NO_ADDRESS && !Object.keys(spec.selector ?? {}).length;
   if (unselected) {
     // Whoever writes its endpoints decides about the families.

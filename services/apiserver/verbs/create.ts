@@ -1,4 +1,3 @@
-import { applyDefaults } from "../../../shared/api/defaults.ts";
 import {
   alreadyExists,
   failure,
@@ -15,11 +14,10 @@ import { admit } from "../admission/index.ts";
 import { allocateForCreate } from "../allocation/index.ts";
 import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
-import { decodeRequest } from "../decode-request.ts";
+import { bodyReader } from "../decode-request.ts";
 import type { Draft } from "../draft.ts";
 import { checkEscalation } from "../escalation.ts";
 import { SUFFIX_ALPHABET } from "../hash.ts";
-import { cloneJson } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
@@ -33,17 +31,14 @@ export async function create(
   request: ResourceRequest,
 ): Promise<BodyResponse> {
   const options = writeOptions(request, "CreateOptions");
-  const { object, warnings } = decodeRequest(request, options.fieldValidation);
-  const { resourceVersion } = object.metadata;
+  const { first, warnings, next } = bodyReader(request, options.fieldValidation);
+  const { name, resourceVersion } = first.metadata;
   if (resourceVersion && resourceVersion !== "0") {
     throw failure(500, "", "resourceVersion should not be set on objects to be created");
   }
-  applyDefaults(request.table, object);
   const written = await runWrite(context, request, options, {
-    keys: object.metadata.name
-      ? [keyOfAsked({ ...options.asked, name: "" }, object.metadata.name)]
-      : [],
-    decide: (draft) => decideCreate(draft, options.asked, object),
+    keys: name ? [keyOfAsked(options.asked, name)] : [],
+    decide: (draft) => decideCreate(draft, options.asked, next()),
   });
   return answerWrite(context, request, written, warnings);
 }
@@ -52,17 +47,16 @@ export async function create(
 const NAMES_MAX = 8;
 
 /**
- * Decides a creation: name, metadata, admission, allocations, validation. `given` is decoded and
- * defaulted and stays as it is. `managed`: its managed fields are up to date (server-side apply).
+ * Decides a creation: name, metadata, admission, allocations, validation. `object` is decoded
+ * and defaulted; it is changed. `managed`: its managed fields are right already (server-side apply).
  */
 export function decideCreate(
   draft: Draft,
   asked: Asked,
-  given: KubernetesObject,
+  object: KubernetesObject,
   managed = false,
 ): Decided {
   const { table } = asked;
-  const object = cloneJson(given);
   settleNamespace(asked, object);
   if (asked.name) settleName(asked, object);
   const { metadata } = object;

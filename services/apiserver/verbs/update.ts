@@ -1,4 +1,3 @@
-import { applyDefaults } from "../../../shared/api/defaults.ts";
 import {
   conflict,
   type FieldError,
@@ -13,10 +12,10 @@ import { admit } from "../admission/index.ts";
 import { allocateForUpdate, releaseForDelete } from "../allocation/index.ts";
 import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
-import { decodeRequest } from "../decode-request.ts";
+import { bodyReader } from "../decode-request.ts";
 import type { Draft } from "../draft.ts";
 import { checkEscalation } from "../escalation.ts";
-import { cloneJson, equalJson, equalOrEmpty } from "../json.ts";
+import { equalJson, equalOrEmpty } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
@@ -31,14 +30,17 @@ export async function update(
   request: ResourceRequest,
 ): Promise<BodyResponse> {
   const options = writeOptions(request, "UpdateOptions");
-  const { object, warnings } = decodeRequest(request, options.fieldValidation);
-  applyDefaults(request.table, object);
-  settleNamespace(options.asked, object);
-  settleName(options.asked, object);
+  const { asked } = options;
+  const { warnings, next } = bodyReader(request, options.fieldValidation);
+  const settled = (): KubernetesObject => {
+    const object = next();
+    settleNamespace(asked, object);
+    settleName(asked, object);
+    return object;
+  };
   const written = await runWrite(context, request, options, {
-    keys: [keyOfAsked(options.asked)],
-    decide: (draft) =>
-      decideUpdate(draft, options.asked, { create: () => object, next: () => cloneJson(object) }),
+    keys: [keyOfAsked(asked)],
+    decide: (draft) => decideUpdate(draft, asked, { create: settled, next: settled }),
   });
   return answerWrite(context, request, written, warnings);
 }
