@@ -64,7 +64,7 @@ test("nobody serves a node that is not there", async () => {
   await expect(opening).rejects.toBeInstanceOf(NoResponderError);
 });
 
-test("a server that dies takes its streams with it, and new ones are opened on the next", async () => {
+test("a server that dies takes its streams with it; new ones open on the next", async () => {
   const subscription = await serving(async (stream) => {
     await stream.write(1, "up");
     await stream.closed;
