@@ -9,7 +9,7 @@ import { startApiserver } from "../../apiserver/start.ts";
 import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
 import { numberOf } from "../cluster.ts";
-import { connectBus, dependenciesOf } from "./bus.ts";
+import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
 const NODE_PORTS = [30_000, 32_767] as const;
@@ -18,9 +18,10 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   const { runtime, settings, paths, name } = context;
   const { connection, bus } = await connectBus(context, "apiserver");
   const { durability } = settings;
+  const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
     (["cluster", "events", "leases"] as const).map((log) =>
-      openStore(connection, runtime, { name: log, durability }),
+      openStore(connection, runtime, { name: log, durability, replicas }),
     ),
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");
