@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { extract } from "tar-stream";
 import { run } from "./run.ts";
@@ -40,7 +41,7 @@ const DOWNLOAD_MS = 180_000;
  */
 export async function obtainServer(cacheDirectory: string, report: Report): Promise<string> {
   const cached = join(cacheDirectory, "nats-server", "nats-server");
-  for (const program of ["nats-server", cached]) {
+  for (const program of [...onPath("nats-server"), cached]) {
     if (await isNewEnough(program)) return program;
   }
   await mkdir(join(cacheDirectory, "nats-server"), { recursive: true });
@@ -69,6 +70,11 @@ export async function obtainServer(cacheDirectory: string, report: Report): Prom
     `nats-server ${OLDEST.join(".")} or newer is needed and could not be fetched; ` +
       `install it and put it on the PATH. Tried ${failures.join("; ")}`,
   );
+}
+
+function onPath(program: string): string[] {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, program)).filter((path) => existsSync(path));
 }
 
 async function isNewEnough(program: string): Promise<boolean> {

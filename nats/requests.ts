@@ -26,6 +26,15 @@ export class NoAnswerError extends Error {
   }
 }
 
+/** True when a request failed because no server answers, which passes. */
+export function isAway(error: unknown): boolean {
+  return (
+    error instanceof DisconnectedError ||
+    error instanceof NobodyThereError ||
+    error instanceof NoAnswerError
+  );
+}
+
 /** JetStream refused a request; nothing was done. */
 export class ApiError extends Error {
   readonly code: number;

@@ -17,7 +17,7 @@ import { compact } from "./compaction.ts";
 import { type Durability, MAX_PAYLOAD } from "./config.ts";
 import type { Connection } from "./connect.ts";
 import { Log } from "./log.ts";
-import { ApiError, Requests } from "./requests.ts";
+import { ApiError, isAway, Requests } from "./requests.ts";
 import { awaitLog, checkServer, ensureLog, keepsOnlyLast } from "./streams.ts";
 import { type LogName, subjectOfKey } from "./subjects.ts";
 import { Tails } from "./tails.ts";
@@ -56,15 +56,21 @@ export async function openStore(
     );
   }
   const requests = new Requests(connection);
-  try {
-    const replicas = options.replicas ?? 1;
-    await checkServer(requests);
-    if (options.readOnly) await awaitLog(connection, requests, options.name);
-    else await ensureLog(requests, options.name, replicas);
-    return new JetStreamStore(connection, requests, runtime, options);
-  } catch (error) {
-    requests.close();
-    throw error;
+  const deadline = runtime.clock.monotonic() + AWAY_MS;
+  for (;;) {
+    try {
+      await checkServer(requests);
+      if (options.readOnly) await awaitLog(requests, options.name);
+      else await ensureLog(requests, options.name, options.replicas ?? 1);
+      return new JetStreamStore(connection, requests, runtime, options);
+    } catch (error) {
+      // A server that is just being started again is waited for.
+      if (!isAway(error) || runtime.clock.monotonic() > deadline) {
+        requests.close();
+        throw error;
+      }
+    }
+    await runtime.timers.sleep(RETRY_MS);
   }
 }
 
@@ -97,6 +103,10 @@ class JetStreamStore implements Store {
 
   head(): Promise<Revision> {
     return this.#read(() => this.#barrier.head());
+  }
+
+  revisionBefore(time: number): Promise<Revision> {
+    return this.#read(async () => (await this.#log.firstFrom(time)) - 1);
   }
 
   get(key: Key, at?: Revision): Promise<Version | undefined> {

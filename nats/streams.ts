@@ -1,4 +1,3 @@
-import type { Connection } from "./connect.ts";
 import { ApiError, type Requests } from "./requests.ts";
 import { type LogName, streamOf } from "./subjects.ts";
 
@@ -59,14 +58,15 @@ function compactionConfig(replicas: number): Record<string, unknown> {
   };
 }
 
-function decisionsConfig(replicas: number): Record<string, unknown> {
+/** On one server only, and not synced: a record lost in a power cut harms nobody. */
+function decisionsConfig(): Record<string, unknown> {
   return {
-    ...fileStream("decisions", ["decisions.>"], replicas),
+    ...fileStream("decisions", ["decisions.>"], 1),
     discard: "old",
     max_age: DECISIONS_AGE_SECONDS * SECOND,
     max_bytes: DECISIONS_BYTES,
-    // A record lost in a power cut harms nobody; an fsync for each would slow down every commit.
-    ...(replicas === 1 ? { persist_mode: "async" } : {}),
+    // An fsync for each record would slow down every commit.
+    persist_mode: "async",
   };
 }
 
@@ -91,7 +91,7 @@ function fileStream(name: string, subjects: string[], replicas: number): Record<
 export async function ensureLog(requests: Requests, log: LogName, replicas: number): Promise<void> {
   await checkServer(requests);
   await ensureStream(requests, compactionConfig(replicas));
-  if (log === "cluster") await ensureStream(requests, decisionsConfig(replicas));
+  if (log === "cluster") await ensureStream(requests, decisionsConfig());
   await ensureStream(requests, logConfig(log, replicas));
 }
 
@@ -147,13 +147,22 @@ function differences(
   return wrong;
 }
 
-/** For users that may only read: waits until the log's writer has made it. */
-export async function awaitLog(connection: Connection, requests: Requests, log: LogName) {
+const AWAIT_MS = 60_000;
+
+/**
+ * For users that may only read: waits until the log's writer has made it.
+ * @throws Error when it does not come.
+ */
+export async function awaitLog(requests: Requests, log: LogName): Promise<void> {
+  const deadline = performance.now() + AWAIT_MS;
   for (;;) {
     try {
-      return await requests.api<StreamInfo>(`STREAM.INFO.${streamOf(log)}`, undefined);
+      await requests.api<StreamInfo>(`STREAM.INFO.${streamOf(log)}`, undefined);
+      return;
     } catch (error) {
-      if (connection.nats.isClosed()) throw error;
+      if (performance.now() > deadline) {
+        throw new Error(`nobody has made the log ${log}`, { cause: error });
+      }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

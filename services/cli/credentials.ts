@@ -20,6 +20,10 @@ const schema = z.strictObject({
   passwords: z.record(z.string(), z.string()),
 });
 
+/** Bus users of the processes `nodes` and `host`; no node is called so. */
+export const SIMULATED_USER = "node-nodes";
+export const HOST_USER = "node-host";
+
 export type Credentials = z.infer<typeof schema>;
 
 /** The cluster's credentials, with new ones for users that have none yet. */
@@ -39,9 +43,9 @@ export function readCredentials(paths: Paths, settings: ClusterSettings): Creden
 
 /** One process plays all simulated nodes, as one user. */
 function nodeUsers(settings: ClusterSettings): string[] {
-  if (settings.runtime === "simulated") return ["nodes"];
+  if (settings.runtime === "simulated") return [SIMULATED_USER];
   const users = settings.nodes.map(({ name }) => `node-${name}`);
-  return settings.nodes.length > 1 ? [...users, "host"] : users;
+  return settings.nodes.length > 1 ? [...users, HOST_USER] : users;
 }
 
 /** What is written into the server's configuration. */
@@ -52,10 +56,9 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
     apiserverUser(password("apiserver")),
     controllersUser(password("controllers"), controlIdentities()),
     ...nodeUsers(settings).map((user) => {
-      if (user === "nodes") return simulatedNodes(password(user));
+      if (user === SIMULATED_USER) return simulatedNodes(password(user));
       const node = user.replace(/^node-/, "");
-      const identities = user === "host" ? nodeIdentities() : nodeIdentities(node);
-      return { ...nodeUser(node, password(user), identities), user };
+      return nodeUser(node, password(user), nodeIdentities(user === HOST_USER ? undefined : node));
     }),
   ];
 }
@@ -63,5 +66,5 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
 /** One user that beats for all nodes and may touch every node's pods. */
 function simulatedNodes(password: string): BusUser {
   const own = nodeUser("nodes", password, [SIMULATED_IDENTITY]);
-  return { ...own, user: "nodes", publish: [...own.publish, "heartbeat.>"] };
+  return { ...own, publish: [...own.publish, "heartbeat.>"] };
 }

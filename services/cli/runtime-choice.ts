@@ -18,18 +18,18 @@ export async function chooseRuntime(
   const environment = liveRuntime();
   const command = commands(environment);
   const before = await capabilities(command);
-  let { runtime, reasons } = before;
-  const { missing } = before;
-  if (missing.length > 0 && process.getuid?.() === 0) {
-    await progress.step(`Installing ${missing.join(", ")}`, (detail) =>
+  let { runtime, reasons, warnings } = before;
+  if (before.missing.length > 0 && process.getuid?.() === 0) {
+    await progress.step(`Installing ${before.missing.join(", ")}`, (detail) =>
       installPackages({
         runtime: environment,
         command,
         report: (step, line) => detail(line ?? step),
       }),
     );
-    ({ runtime, reasons } = await capabilities(command));
+    ({ runtime, reasons, warnings } = await capabilities(command));
   }
+  for (const warning of warnings) process.stderr.write(`Note: ${warning}.\n`);
   if (runtime === "cri") return "cri";
   if (wanted === "cri") throw new Error(`--runtime cri is not possible: ${reasons.join("; ")}`);
   process.stderr.write(

@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { ApiError } from "../../shared/actor/client.ts";
 import type { Pod } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { Cancel } from "../../shared/runtime/runtime.ts";
@@ -7,8 +8,9 @@ import type { KubeletContext } from "./context.ts";
 import { PodWorker } from "./pod-worker.ts";
 
 const SWEEP_MS = 30_000;
-/** A pod on the node that the API does not name must stay unnamed this long before it is stopped. */
-const ORPHAN_PATIENCE_MS = 3_000;
+/** A pod that the API does not name must stay unnamed for so many looks before it is stopped. */
+const ORPHAN_PATIENCE_MS = 1_500;
+const ORPHAN_LOOKS = 2;
 
 /**
  * The node's pods, a worker for each: those that the API binds to the node, and those that still
@@ -87,7 +89,7 @@ export class Kubelet {
     );
   }
 
-  /** Pods that run, or have left something on the disk or in the cgroups, though nobody knows them. */
+  /** Pods that run, or have left something on disk or in cgroups, though nobody knows them. */
   async #sweep(): Promise<void> {
     const { observer, setup, cgroups } = this.#context;
     if (!observer.reachable) return;
@@ -105,10 +107,12 @@ export class Kubelet {
     if (this.#suspects.has(uid)) return;
     this.#suspects.add(uid);
     try {
-      await this.#context.environment.timers.sleep(ORPHAN_PATIENCE_MS);
-      if (this.#stops.length === 0 || this.#workers.has(uid)) return;
       const pod = this.#remains(uid);
-      if (pod.metadata.name !== "" && (await this.#isKnown(pod))) return;
+      for (let look = 0; look < ORPHAN_LOOKS; look++) {
+        await this.#context.environment.timers.sleep(ORPHAN_PATIENCE_MS);
+        if (this.#stops.length === 0 || this.#workers.has(uid)) return;
+        if (pod.metadata.name !== "" && (await this.#isKnown(pod))) return;
+      }
       if (this.#workers.has(uid)) return;
       this.#context.logger.info(
         { pod: pod.metadata.name, uid },
@@ -124,7 +128,12 @@ export class Kubelet {
 
   async #isKnown(pod: Pod): Promise<boolean> {
     const { client, node } = this.#context;
-    const found = await client.get<Pod>(keyOf("pods", pod.metadata.namespace, pod.metadata.name));
+    const key = keyOf("pods", pod.metadata.namespace, pod.metadata.name);
+    const found = await client.get<Pod>(key).catch((error: unknown) => {
+      // A node may look at its own pods only: what it may not see is not bound to it.
+      if (error instanceof ApiError && error.status.code === 403) return undefined;
+      throw error;
+    });
     return found?.metadata.uid === pod.metadata.uid && found?.spec?.nodeName === node.name;
   }
 

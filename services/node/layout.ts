@@ -7,7 +7,7 @@ export interface NodePlace {
   /** Absolute path of the cluster's data folder. */
   readonly dataDirectory: string;
   readonly node: string;
-  /** The node's number in its cluster, from 0; never given to another while the data folder lives. */
+  /** The node's number in its cluster, from 0; no other node may have had it. */
   readonly index: number;
   /** True: a network namespace of its own. False: the node is the host itself. */
   readonly isolated: boolean;
@@ -26,6 +26,8 @@ export interface NodeLayout {
   readonly cniNetwork: string;
   /** The kubelet's folder: mounts made below it are passed on into containers. */
   readonly kubelet: string;
+  /** Parent of the control groups of the node's pods. */
+  readonly cgroup: string;
   readonly images: string;
   readonly logFile: string;
   readonly pidFile: string;
@@ -56,6 +58,7 @@ export function nodeLayout(place: NodePlace): NodeLayout {
     cniAddresses: join(folder, "cni", "addresses"),
     cniNetwork: `${place.network.bridge}-${place.node}`,
     kubelet: join(folder, "kubelet"),
+    cgroup: `/coxswain-${place.network.slot}/${place.node}`,
     images: join(place.dataDirectory, "images"),
     logFile: join(place.dataDirectory, "log", `containerd-${place.node}.log`),
     pidFile: join(place.dataDirectory, "run", `containerd-${place.node}.pid`),

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { type Command, CommandError, must } from "./command.ts";
+import { guardLocalhost } from "./guard.ts";
 import type { ClusterNetwork, NodeNetwork } from "./network.ts";
 import { changeSettings, restoreSettings } from "./settings.ts";
 
@@ -28,8 +29,7 @@ export async function plugHost(command: Command, network: ClusterNetwork): Promi
   // Pods have routes of their own; an address that no pod has is unreachable at once, instead of
   // being looked for behind the way out.
   await must(command, "ip", ["route", "replace", "unreachable", network.podCidr]);
-  // Packets to ClusterIPs and NodePorts of 127.0.0.1 are routed on to pods; the proxy's table keeps
-  // 127.0.0.0/8 closed to everybody else.
+  await guardLocalhost(command, network.table, undefined);
   changeSettings({
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/route_localnet": "1",
@@ -37,7 +37,7 @@ export async function plugHost(command: Command, network: ClusterNetwork): Promi
   });
 }
 
-/** Takes the bridge away, and with it every route over it. */
+/** Takes the bridge away, and with it every route over it; then the packet filter's table. */
 export async function unplugHost(command: Command, network: ClusterNetwork): Promise<void> {
   await tolerate(
     command,
@@ -51,6 +51,7 @@ export async function unplugHost(command: Command, network: ClusterNetwork): Pro
     (one) => one.ifname,
   );
   if (!names.some((name) => name !== undefined && /^cox\d+$/.test(name))) restoreSettings();
+  await command("nft", ["delete", "table", "inet", network.table]);
 }
 
 /** Gives an isolated node its network namespace, its cable to the bridge, and the routes. */
@@ -81,6 +82,7 @@ export async function plugNode(
   await inside("address", "replace", `${node.address}/${bits}`, "dev", "eth0");
   await inside("route", "replace", "default", "via", network.hostAddress);
   await inside("route", "replace", "unreachable", node.podCidr);
+  await guardLocalhost(command, network.table, namespace);
   await writeSettings(command, namespace, {
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/route_localnet": "1",

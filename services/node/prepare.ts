@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "../../shared/actor/dependencies.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import { snapshotterFor } from "./capabilities.ts";
+import { removeCgroup } from "./cgroups.ts";
 import { findPlugins, forgetAddresses, writeConflist } from "./cni.ts";
 import { type Command, must } from "./command.ts";
 import { endContainers, unescapeMount, unmountBelow } from "./containerd/cleanup.ts";
@@ -34,6 +35,8 @@ export interface PreparedNode {
   readonly networkNamespace: string | undefined;
   /** Folder below which the kubelet makes volumes; mounts in it reach containers. */
   readonly kubeletDirectory: string;
+  /** Parent of the control groups of all pods; `removeNode` removes it. */
+  readonly cgroupRoot: string;
   readonly containerd: Daemon;
   /** Stops the registry and the watch over containerd. Containers and containerd go on. */
   release(): Promise<void>;
@@ -47,13 +50,12 @@ export async function prepareHost(machine: Machine, network: ClusterNetwork): Pr
   await plugHost(machine.command, network);
 }
 
-/** Takes the cluster's bridge and routes away. After the last `removeNode`. */
+/** Takes the cluster's bridge, routes and packet filter away. After the last `removeNode`. */
 export async function removeHost(
   machine: Machine,
   network: ClusterNetwork,
   dataDirectory: string,
 ): Promise<void> {
-  await machine.command("nft", ["delete", "table", "inet", network.table]);
   await unplugHost(machine.command, network);
   rmSync(runDirectory(dataDirectory), { recursive: true, force: true });
 }
@@ -91,6 +93,7 @@ export async function prepareNode(machine: Machine, place: NodePlace): Promise<P
       podCidr: layout.network.podCidr,
       networkNamespace: layout.network.namespace,
       kubeletDirectory: layout.kubelet,
+      cgroupRoot: layout.cgroup,
       containerd: daemon,
       release: async () => {
         daemon.release();
@@ -111,6 +114,7 @@ export async function removeNode(machine: Machine, place: NodePlace): Promise<vo
   const layout = nodeLayout(place);
   await endContainers({ ...machine, ...layout });
   await unmountBelow(machine.command, layout.kubelet);
+  removeCgroup(layout.cgroup);
   forgetAddresses({ addressDirectory: layout.cniAddresses, networkName: layout.cniNetwork });
   await unplugNode(machine.command, place.network, layout.network);
   rmSync(layout.run, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Snapshot } from "../../shared/actor/controller.ts";
+import { GUARD_CHAIN, GUARD_HOOK, GUARD_RULES } from "../node/guard.ts";
 import type { Destination } from "./endpoints.ts";
 import type { Chain, NamedSet, Ruleset } from "./ruleset.ts";
 import {
@@ -33,7 +34,7 @@ const WITHOUT_MARK = "0xffffbfff";
 /** Clients that one endpoint's affinity remembers. */
 const AFFINITY_CLIENTS_MAX = 65_535;
 const MULTICAST = { IPv4: "224.0.0.0/4", IPv6: "ff00::/8" };
-const REFUSE = "reject with icmpx port-unreachable";
+const REFUSE = "reject";
 
 const FAMILIES: readonly { family: Family; word: "ip" | "ip6"; type: string; digit: string }[] = [
   { family: "IPv4", word: "ip", type: "ipv4_addr", digit: "4" },
@@ -247,15 +248,7 @@ function fixedChains(facts: NodeFacts): Map<string, Chain> {
     ["filter-input", filtered("input")],
     ["filter-forward", filtered("forward")],
     ["filter-output", filtered("output")],
-    [
-      // NodePorts on 127.0.0.1 need the kernel setting route_localnet, which would open all of
-      // 127.0.0.0/8 to the neighbours.
-      "guard-localhost",
-      {
-        hook: hook("filter", "prerouting", -300),
-        rules: ["iif != lo ip daddr 127.0.0.0/8 drop"],
-      },
-    ],
+    [GUARD_CHAIN, { hook: GUARD_HOOK, rules: GUARD_RULES }],
     ["mark-for-masquerade", { rules: [`meta mark set meta mark or ${MASQUERADE_MARK}`] }],
     ["refuse", { rules: [REFUSE] }],
     ["services", { rules: serviceRules(facts) }],

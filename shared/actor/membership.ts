@@ -26,48 +26,61 @@ export interface Membership {
 /** What a beat says. `state` is for `cox actors`: queue length, revision seen, ... */
 export interface Beat {
   readonly replica: string;
-  readonly leaving?: boolean;
+  /** The actors that the process runs; none: it leaves. */
+  readonly actors: readonly string[];
   readonly state?: Readonly<Record<string, number>>;
 }
 
-/** Subject of the actor's beats. Actor names are NATS tokens already. */
-export function beatSubject(actor: string): string {
-  return `actors.${actor}.beat`;
+/** Subject of the beats of an actor, or of a group of actors in one process. A NATS token each. */
+export function beatSubject(group: string): string {
+  return `actors.${group}.beat`;
+}
+
+type Participant = Pick<ActorDependencies, "runtime" | "bus" | "replica">;
+type State = () => Readonly<Record<string, number>>;
+
+/**
+ * Joins the replicas of an actor. Keys are spread over them by rendezvous hashing: when a replica
+ * goes, only its keys move.
+ */
+export function joinMembership(participant: Participant, actor: string, state?: State): Membership {
+  return joinGroup(participant, actor, [actor], state)(actor);
 }
 
 /**
- * Joins the replicas of an actor (or of a process with several: they may share one). Keys are
- * spread over them by rendezvous hashing: when a replica goes, only its keys move.
+ * Joins the replicas of several actors that one process runs, with one beat for all of them. Other
+ * processes of the group may run others of its actors.
+ * @returns the membership in one of `actors`.
  */
-export function joinMembership(
-  { runtime, bus, replica }: Pick<ActorDependencies, "runtime" | "bus" | "replica">,
-  actor: string,
-  state: () => Readonly<Record<string, number>> = () => ({}),
-): Membership {
-  return new BusMembership(runtime, bus, replica, beatSubject(actor), state);
+export function joinGroup(
+  participant: Participant,
+  group: string,
+  actors: readonly string[],
+  state: State = () => ({}),
+): (actor: string) => Membership {
+  const beats = new BeatGroup(participant, beatSubject(group), actors, state);
+  return (actor) => beats.membership(actor);
 }
 
-class BusMembership implements Membership {
+/** The beats of this process and of the others of its group, and what follows from them. */
+class BeatGroup {
   readonly #runtime: ActorDependencies["runtime"];
   readonly #bus: ActorDependencies["bus"];
   readonly #self: string;
   readonly #subject: string;
-  readonly #state: () => Readonly<Record<string, number>>;
+  readonly #state: State;
+  readonly #memberships: ReadonlyMap<string, GroupMembership>;
   readonly #subscription: Subscription;
   readonly #cancels: Cancel[];
-  readonly #listeners = new Set<(owned: (key: Key) => boolean) => void>();
-  /** When each of the others was last heard, on the monotonic clock. */
-  readonly #heard = new Map<string, number>();
-  #ring: Ring = EMPTY_RING;
+  /** What each of the others runs, and when it was last heard, on the monotonic clock. */
+  readonly #others = new Map<string, { heardAt: number; actors: readonly string[] }>();
   #lastTick: number;
-  #joined = false;
 
   constructor(
-    runtime: ActorDependencies["runtime"],
-    bus: ActorDependencies["bus"],
-    replica: string,
+    { runtime, bus, replica }: Participant,
     subject: string,
-    state: () => Readonly<Record<string, number>>,
+    actors: readonly string[],
+    state: State,
   ) {
     this.#runtime = runtime;
     this.#bus = bus;
@@ -75,12 +88,98 @@ class BusMembership implements Membership {
     this.#subject = subject;
     this.#state = state;
     this.#lastTick = runtime.clock.monotonic();
+    const memberships = actors.map((actor): [string, GroupMembership] => [
+      actor,
+      new GroupMembership(replica, () => this.#left()),
+    ]);
+    this.#memberships = new Map(memberships);
     this.#subscription = bus.subscribe(subject, (message) => this.#hear(message));
     this.#cancels = [
       runtime.timers.every(BEAT_MS, () => this.#tick()),
       runtime.timers.after(GREETING_MS, () => this.#join()),
     ];
     this.#beat();
+  }
+
+  membership(actor: string): Membership {
+    const membership = this.#memberships.get(actor);
+    if (membership === undefined) throw new TypeError(`${actor} is not in this group`);
+    return membership;
+  }
+
+  #running(): string[] {
+    return [...this.#memberships].filter(([, { left }]) => !left).map(([actor]) => actor);
+  }
+
+  #left(): void {
+    const over = this.#running().length === 0;
+    if (this.#bus.connected) this.#beat();
+    if (!over) return;
+    this.#subscription.stop();
+    for (const cancel of this.#cancels) cancel();
+  }
+
+  #beat(): void {
+    const beat: Beat = { replica: this.#self, actors: this.#running(), state: this.#state() };
+    this.#bus.publish(this.#subject, Buffer.from(JSON.stringify(beat)));
+  }
+
+  #join(): void {
+    for (const [actor, membership] of this.#memberships) membership.join(this.#runningToo(actor));
+  }
+
+  #runningToo(actor: string): string[] {
+    return [...this.#others]
+      .filter(([, { actors }]) => actors.includes(actor))
+      .map(([name]) => name);
+  }
+
+  #hear(message: BusMessage): void {
+    const beat = parseBeat(message.data);
+    if (beat === undefined || beat.replica === this.#self) return;
+    const known = this.#others.get(beat.replica);
+    const { actors } = beat;
+    if (actors.length === 0) this.#others.delete(beat.replica);
+    else this.#others.set(beat.replica, { heardAt: this.#runtime.clock.monotonic(), actors });
+    if (known?.actors.join() === actors.join()) return;
+    // A newcomer is greeted, so that it knows of everybody at once.
+    if (known === undefined && actors.length > 0) this.#beat();
+    this.#update();
+  }
+
+  #tick(): void {
+    const now = this.#runtime.clock.monotonic();
+    // After a stall of this process (or of its connection) the others' beats still wait to be read:
+    // their silence is ours, so they get that much longer.
+    const stalled = Math.max(0, now - this.#lastTick - BEAT_MS);
+    this.#lastTick = now;
+    const patient = stalled > BEAT_MS || !this.#bus.connected;
+    let gone = false;
+    for (const [replica, other] of this.#others) {
+      if (patient) other.heardAt = now;
+      else if (now - other.heardAt > SILENCE_MS_MAX) gone = this.#others.delete(replica) || gone;
+    }
+    if (gone) this.#update();
+    if (this.#bus.connected) this.#beat();
+  }
+
+  #update(): void {
+    for (const [actor, membership] of this.#memberships) membership.update(this.#runningToo(actor));
+  }
+}
+
+/** The replicas of one actor. */
+class GroupMembership implements Membership {
+  readonly #self: string;
+  readonly #onLeave: () => void;
+  readonly #listeners = new Set<(owned: (key: Key) => boolean) => void>();
+  #ring: Ring = EMPTY_RING;
+  #joined = false;
+  left = false;
+
+  constructor(self: string, onLeave: () => void) {
+    this.#self = self;
+    this.#onLeave = onLeave;
   }
 
   owns(key: Key): boolean {
@@ -97,56 +196,27 @@ class BusMembership implements Membership {
   }
 
   leave(): void {
-    this.#subscription.stop();
-    for (const cancel of this.#cancels) cancel();
-    if (this.#bus.connected) this.#beat(true);
+    if (this.left) return;
+    this.left = true;
     this.#joined = false;
     this.#listeners.clear();
+    this.#onLeave();
   }
 
-  #beat(leaving = false): void {
-    const beat: Beat = { replica: this.#self, leaving, state: this.#state() };
-    this.#bus.publish(this.#subject, Buffer.from(JSON.stringify(beat)));
-  }
-
-  #join(): void {
+  /** From now on this replica owns its share. */
+  join(others: readonly string[]): void {
+    if (this.left) return;
     this.#joined = true;
-    this.#setMembers(EMPTY_RING);
+    this.#ring = EMPTY_RING;
+    this.update(others);
   }
 
-  #hear(message: BusMessage): void {
-    const beat = parseBeat(message.data);
-    if (beat === undefined || beat.replica === this.#self) return;
-    if (beat.leaving) {
-      if (this.#heard.delete(beat.replica)) this.#setMembers(this.#ring);
-      return;
-    }
-    const known = this.#heard.has(beat.replica);
-    this.#heard.set(beat.replica, this.#runtime.clock.monotonic());
-    if (known) return;
-    this.#beat();
-    this.#setMembers(this.#ring);
-  }
-
-  #tick(): void {
-    const now = this.#runtime.clock.monotonic();
-    // After a stall of this process (or of its connection) the others' beats still wait to be read:
-    // their silence is ours, so they get that much longer.
-    const stalled = Math.max(0, now - this.#lastTick - BEAT_MS);
-    this.#lastTick = now;
-    const patient = stalled > BEAT_MS || !this.#bus.connected;
-    let gone = false;
-    for (const [replica, heardAt] of this.#heard) {
-      if (patient) this.#heard.set(replica, now);
-      else if (now - heardAt > SILENCE_MS_MAX) gone = this.#heard.delete(replica) || gone;
-    }
-    if (gone) this.#setMembers(this.#ring);
-    if (this.#bus.connected) this.#beat();
-  }
-
-  #setMembers(before: Ring): void {
-    this.#ring = ringOf([this.#self, ...this.#heard.keys()]);
+  update(others: readonly string[]): void {
     if (!this.#joined) return;
+    const before = this.#ring;
+    const next = ringOf([this.#self, ...others]);
+    if (next.names.join() === before.names.join()) return;
+    this.#ring = next;
     const owned = (key: Key): boolean => ownerOf(before, key) === this.#self;
     for (const listener of [...this.#listeners]) listener(owned);
   }
@@ -155,7 +225,8 @@ class BusMembership implements Membership {
 function parseBeat(data: Uint8Array): Beat | undefined {
   try {
     const beat = JSON.parse(Buffer.from(data).toString()) as Partial<Beat> | null;
-    return typeof beat?.replica === "string" ? (beat as Beat) : undefined;
+    const valid = typeof beat?.replica === "string" && Array.isArray(beat.actors);
+    return valid ? (beat as Beat) : undefined;
   } catch {
     return undefined;
   }

@@ -1,3 +1,5 @@
+import { type GroupResource, parseKey } from "../api/key.ts";
+import { kindByResource } from "../api/kinds.ts";
 import { DECISION_FORMAT, type DecisionRecord } from "../log/decision.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { ProjectionReader } from "../store/view.ts";
@@ -17,7 +19,7 @@ export interface RunOptions {
   readonly dependencies: ActorDependencies;
   readonly projection: ProjectionReader;
   readonly client: ApiClient;
-  /** May be shared by all controllers of a process; whoever joined it also leaves it. */
+  /** Of this controller; left when it stops. */
   readonly membership: Membership;
   readonly decisions: DecisionSink;
   /** What carries out effects, by the effect's kind. */
@@ -133,6 +135,7 @@ class ControllerLoop implements RunningController {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#options.membership.leave();
     this.#waker.stop();
     this.#memberChanges?.stop();
     this.#queue.close();
@@ -204,7 +207,10 @@ class ControllerLoop implements RunningController {
     this.#pass(item);
   }
 
-  #fence(key: Key, revision: Revision): void {
+  #fence({ key, plan }: Decision, revision: Revision): void {
+    // The revisions of another log say nothing about this projection.
+    const [first] = plan.actions;
+    if (first && logOf(parseKey(first.key).resource) !== logOf(this.#controller.primary)) return;
     this.#fences.set(key, revision);
     if (this.#fences.size < FENCES_MAX) return;
     for (const [other, fence] of this.#fences) {
@@ -276,7 +282,7 @@ class ControllerLoop implements RunningController {
   #refused(decision: Decision, response: Extract<PlanResponse, { outcome: "refused" }>): void {
     this.counters.refused++;
     // The same snapshot would be refused again.
-    this.#fence(decision.key, response.revision);
+    this.#fence(decision, response.revision);
     const message = response.status.message ?? response.status.reason ?? "refused";
     this.#record(decision, "refused", { message });
     this.#queue.failed(decision.key, decision.cause);
@@ -290,7 +296,7 @@ class ControllerLoop implements RunningController {
     const { key, plan, trace, cause } = decision;
     const { revision } = response;
     this.counters.committed++;
-    this.#fence(key, revision);
+    this.#fence(decision, revision);
     const dropped = response.results.filter((result) => result.dropped !== undefined);
     this.counters.dropped += dropped.length;
     const message = dropped[0]?.dropped?.message;
@@ -360,6 +366,12 @@ interface Decision extends QueueItem {
   readonly decidedAt: Revision;
   readonly now: number;
   readonly micros: number;
+}
+
+/** The log that holds the resource. */
+export function logOf(resource: GroupResource): "cluster" | "events" | "leases" {
+  const log = kindByResource(resource)?.log;
+  return log === "events" || log === "leases" ? log : "cluster";
 }
 
 const NOTHING: Plan = { actions: [] };

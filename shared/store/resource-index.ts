@@ -1,3 +1,5 @@
+import type { ObjectMeta } from "../api/object.ts";
+import { ObjectEntry } from "./entry.ts";
 import { SortedEntries } from "./sorted.ts";
 import type { Entry } from "./view.ts";
 
@@ -5,9 +7,8 @@ const NOTHING: readonly Entry[] = Object.freeze([]);
 
 /**
  * All entries of one resource, in key order, by namespace, and by label, owner and node. The last
- * three are built when they are first asked for, because they need every object decoded; many
- * processes never ask. (Taking only the metadata out of the bytes was measured: finding its end
- * costs about as much as decoding the whole object, which most users then need anyway.)
+ * three are built when they are first asked for, because they have to look into every object; many
+ * processes never ask.
  */
 export class ResourceIndex {
   readonly #all = new SortedEntries();
@@ -78,7 +79,7 @@ export class ResourceIndex {
       if (entries.length < smallest.length) smallest = entries;
     }
     return smallest.filter((entry) => {
-      const labels = entry.object.metadata.labels;
+      const { labels } = metadataOf(entry);
       return pairs.every(([name, value]) => labels?.[name] === value);
     });
   }
@@ -133,8 +134,12 @@ function change(entries: SortedEntries, old: Entry | undefined, next: Entry | un
   else if (old) entries.remove(old.key);
 }
 
+function metadataOf(entry: Entry): Readonly<Partial<ObjectMeta>> {
+  return entry instanceof ObjectEntry ? entry.metadata : entry.object.metadata;
+}
+
 function labelTerms(entry: Entry): readonly string[] {
-  const labels = entry.object.metadata?.labels;
+  const { labels } = metadataOf(entry);
   if (!labels) return [];
   return Object.entries(labels).map((pair) => labelTerm(entry.namespace, pair));
 }
@@ -145,7 +150,7 @@ function labelTerm(namespace: string, [name, value]: readonly [string, string]):
 }
 
 function ownerTerms(entry: Entry): readonly string[] {
-  const uids = entry.object.metadata?.ownerReferences?.map((owner) => owner.uid) ?? [];
+  const uids = metadataOf(entry).ownerReferences?.map((owner) => owner.uid) ?? [];
   return uids.length > 1 ? [...new Set(uids)] : uids;
 }
 

@@ -80,7 +80,8 @@ export interface Store {
    * Commits the writes as one: either all are in the log, on consecutive revisions in the given
    * order, durable, or none is. A key may appear once. At most `WRITES_PER_COMMIT_MAX` writes.
    * @returns the revision of each write.
-   * @throws ConflictError when an expectation does not hold (nothing was written),
+   * @throws ConflictError when an expectation does not hold (nothing was written; it names one of
+   *   those that do not),
    *   InvalidWriteError, TooLargeError, UnavailableError (nothing was written),
    *   UnknownOutcomeError (the connection was lost and stayed lost: look before trying again).
    */
@@ -88,6 +89,12 @@ export interface Store {
 
   /** The last revision of the log at some moment after the call: linearizable (a read barrier). */
   head(): Promise<Revision>;
+
+  /**
+   * The last revision that the log took before `time` (milliseconds since the Unix epoch); 0 when
+   * what is left of the log is younger.
+   */
+  revisionBefore(time: number): Promise<Revision>;
 
   /**
    * The key's version as of `at` (default: now); undefined when it did not exist then.

@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { joinMembership, type Membership, SILENCE_MS_MAX } from "../../shared/actor/membership.ts";
+import {
+  joinGroup,
+  joinMembership,
+  type Membership,
+  SILENCE_MS_MAX,
+} from "../../shared/actor/membership.ts";
 import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { World } from "./world.ts";
 
@@ -97,6 +102,23 @@ describe("membership", () => {
     world.network.cut(first.process, undefined);
     await world.simulator.advance(200);
     expect(third.membership.members()).toEqual(["a", "b", "c"]);
+  });
+
+  it("may be for several actors with one beat, in processes that run different ones", async () => {
+    const world = new World();
+    const join = (name: string, actors: string[]) =>
+      joinGroup(world.dependencies(name), "controllers", actors);
+    const first = join("a", ["replicaset", "deployment"]);
+    const second = join("b", ["replicaset"]);
+    await world.simulator.advance(100);
+    expect(first("replicaset").members()).toEqual(["a", "b"]);
+    expect(first("deployment").members()).toEqual(["a"]);
+    expect(KEYS.every((key) => first("deployment").owns(key))).toBe(true);
+    expect(KEYS.some((key) => second("replicaset").owns(key))).toBe(true);
+    first("replicaset").leave();
+    await world.simulator.advance(5);
+    expect(second("replicaset").members()).toEqual(["b"]);
+    expect(KEYS.every((key) => first("deployment").owns(key))).toBe(true);
   });
 
   it("is not disturbed by messages that are no beats", async () => {

@@ -117,7 +117,7 @@ const { durability } = server;
 const store = await openStore(connection, testRuntime, { name: "cluster", durability });
 console.info(`durability: ${durability}; one server, one process`);
 await commits(store, 64, 1, 5_000);
-for (const concurrency of [1, 8, 32, 64, 256]) {
+for (const concurrency of [1, 4, 8, 16, 32, 64, 256]) {
   await commits(store, concurrency, 1, Math.min(10_000, concurrency * 1_000));
 }
 for (const size of [3, 10, 100]) await commits(store, 16, size, 20_000);

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CriRuntime } from "../../services/kubelet/runtimes/cri.ts";
@@ -37,15 +37,21 @@ export class TestCluster {
   readonly data = mkdtempSync(join(tmpdir(), "coxswain-nodes-"));
   readonly nodes: TestNode[] = [];
   network: ClusterNetwork = clusterNetwork(0);
-  /** Parent of all control groups of the test's pods. */
-  readonly cgroup = `/coxswain-test-${process.pid}-${this.data.slice(-6)}`;
+  /** Without a slot of our own, everything named after it is somebody else's. */
+  #claimed = false;
 
   async start(count: number, isolated: boolean): Promise<void> {
     const avoid = await slotsInUse(command);
     this.network = clusterNetwork(claimSlot({ dataDirectory: this.data, avoid }));
+    this.#claimed = true;
     await prepareHost(machine, this.network);
     const places = Array.from({ length: count }, (_, index) => this.place(index, isolated));
     this.nodes.push(...(await Promise.all(places.map((place) => this.join(place)))));
+  }
+
+  /** Parent of the control groups of the first node's pods. */
+  get cgroup(): string {
+    return this.nodes[0]!.prepared.cgroupRoot;
   }
 
   place(index: number, isolated: boolean): NodePlace {
@@ -69,7 +75,7 @@ export class TestCluster {
     if ((await node.cri.imageStatus(reference)) === undefined) {
       await node.cri.pullImage(reference, undefined);
     }
-    const sandboxConfig = this.#sandbox(name);
+    const sandboxConfig = this.#sandbox(node, name);
     const sandbox = await node.cri.runSandbox(sandboxConfig);
     const container = await node.cri.createContainer(
       sandbox,
@@ -89,18 +95,23 @@ export class TestCluster {
   }
 
   async remove(): Promise<void> {
+    await this.end();
+    releaseSlot(this.data);
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  /** Takes everything from the machine, but keeps the slot, and with it its names, to itself. */
+  async end(): Promise<void> {
     for (const { cri, prepared } of this.nodes) {
       cri.close();
       await prepared.release();
     }
     for (const { place } of this.nodes) await removeNode(machine, place);
-    await removeHost(machine, this.network, this.data);
-    releaseSlot(this.data);
-    removeCgroups(this.cgroup);
-    rmSync(this.data, { recursive: true, force: true });
+    if (this.#claimed) await removeHost(machine, this.network, this.data);
+    this.nodes.length = 0;
   }
 
-  #sandbox(name: string): SandboxConfig {
+  #sandbox({ prepared }: TestNode, name: string): SandboxConfig {
     return {
       metadata: { name, uid: name, namespace: "default", attempt: 0 },
       hostname: name,
@@ -114,7 +125,7 @@ export class TestCluster {
       labels: {},
       annotations: {},
       linux: {
-        cgroupParent: `${this.cgroup}/${name}`,
+        cgroupParent: `${prepared.cgroupRoot}/${name}`,
         securityContext: {
           namespaceOptions: { network: "POD", pid: "CONTAINER", ipc: "POD" },
           supplementalGroups: [],
@@ -159,20 +170,4 @@ function containerConfig(image: string, command: string[]): ContainerConfig {
       },
     },
   };
-}
-
-/** The container runtime leaves the parents of its control groups behind; they are the kubelet's. */
-function removeCgroups(parent: string): void {
-  const root = "/sys/fs/cgroup";
-  for (const controller of ["", ...readdirSync(root)]) {
-    removeTree(join(root, controller, parent));
-  }
-}
-
-function removeTree(folder: string): void {
-  if (!existsSync(folder)) return;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeTree(join(folder, entry.name));
-  }
-  rmdirSync(folder);
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { must } from "../../services/node/command.ts";
+import { guardLocalhost } from "../../services/node/guard.ts";
 import { Kernel } from "../../services/proxy/kernel.ts";
 import { type NodeFacts, rulesOf } from "../../services/proxy/rules.ts";
 import { servicePorts } from "../../services/proxy/services.ts";
@@ -143,6 +144,22 @@ describeOnMachine("rules in the kernel", ["nft", "ip", "nsenter", "conntrack"], 
     await load();
     expect(await lab.ask(lab.podA, "tcp", CLIENT, 9000)).toEqual([`outside ${NODE_OUTSIDE}`]);
     expect(await lab.ask(lab.podA, "tcp", NODE_INSIDE, 9001)).toEqual([`node ${POD_A}`]);
+  });
+
+  it("keep 127.0.0.0/8 closed to the neighbours, from before it could be reached", async () => {
+    // The client forgets that 127.0.0.0/8 is its own, and sends it to the node.
+    await must(inside(lab.client), "sh", [
+      "-ec",
+      `echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet
+       ip route del local 127.0.0.0/8 dev lo table local
+       ip route add 127.0.0.5 via ${NODE_OUTSIDE} src ${CLIENT}`,
+    ]);
+    const ask = (): Promise<string[]> => lab.ask(lab.client, "tcp", "127.0.0.5", 9001);
+    expect(await ask(), "without any rules").toEqual([`node ${CLIENT}`]);
+    await guardLocalhost(command, FACTS.table, lab.node);
+    expect(await ask()).toEqual(["timeout"]);
+    await load();
+    expect(await ask()).toEqual(["timeout"]);
   });
 
   it("keep a client with its endpoint, also over a new process and other changes", async () => {

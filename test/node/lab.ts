@@ -155,9 +155,8 @@ export class NodeLab {
       if (pod && wanted(pod)) return pod;
       if (runtime.clock.monotonic() > deadline) {
         const said = JSON.stringify(pod?.status, undefined, 1);
-        throw new Error(
-          `${name} did not become as wanted: ${said}\n${(await this.events(name)).join("\n")}`,
-        );
+        const events = (await this.events(name)).join("\n");
+        throw new Error(`${name} is not as wanted: ${said}\n${events}`);
       }
       await runtime.timers.sleep(50);
     }

@@ -1,4 +1,3 @@
-import { startBootstrap } from "../../services/apiserver/bootstrap/start.ts";
 import { startApiserver } from "../../services/apiserver/start.ts";
 import { startControllers } from "../../services/controllers/start.ts";
 import { startSimulatedNodes } from "../../services/kubelet/runtimes/simulated.ts";
@@ -13,7 +12,7 @@ import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { Logs, Member } from "./cluster.ts";
-import { SERVICE_ADDRESS, SERVICE_NETWORK } from "./prepared.ts";
+import { SERVICE_NETWORK } from "./prepared.ts";
 
 export interface ControlPlane {
   /** Of every actor. */
@@ -28,8 +27,8 @@ export interface ControlPlane {
 }
 
 const HEARTBEAT_MS = 5_000;
-/** Room for a few pods: nodes do fill up. */
-const CAPACITY = { cpu: "8", memory: "8Gi", pods: "14" };
+/** Room for the workload's pods and a few more: nodes do fill up. */
+const CAPACITY = { cpu: "8", memory: "8Gi", pods: "11" };
 const STAGES = builtInStages();
 
 /** The processes of a whole cluster, each wired as a real one is. */
@@ -58,14 +57,7 @@ async function startApiserverProcess(
 ): Promise<void> {
   const open = (name: keyof Logs): Store => wrapStore(logs[name].open(process));
   const stores = { cluster: open("cluster"), events: open("events"), leases: open("leases") };
-  await startApiserver(dependencies, {
-    stores,
-    network: SERVICE_NETWORK,
-    bootstrap: async (engine, projections) => {
-      const serviceAddress = SERVICE_ADDRESS;
-      await startBootstrap({ ...dependencies, engine, projections, serviceAddress });
-    },
-  });
+  await startApiserver(dependencies, { stores, network: SERVICE_NETWORK });
 }
 
 async function startControlProcess(

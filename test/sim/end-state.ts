@@ -23,6 +23,16 @@ export function endState(state: ClusterState): string[] {
   ].sort();
 }
 
+/** Lines of an end state that tell of something that is not as its user wants it. */
+export function unhealthyLines(lines: readonly string[]): string[] {
+  return lines.filter((line) => {
+    const wants = /wants=(\d+)/.exec(line)?.[1];
+    const counts = [...line.matchAll(/(?:replicas|Replicas|pods|ready)=(\d+)/g)];
+    if (counts.some(([, count]) => count !== wants)) return true;
+    return /settled=false| ending|Ready=(?!True)|taints=.|without an address/.test(line);
+  });
+}
+
 function plainLine({ kind, metadata }: KubernetesObject): string {
   return `${kind} ${metadata.namespace}/${metadata.name}`;
 }

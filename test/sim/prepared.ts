@@ -1,4 +1,3 @@
-import { startBootstrap } from "../../services/apiserver/bootstrap/start.ts";
 import { startApiserver } from "../../services/apiserver/start.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
 import { encodeObject } from "../../shared/api/encode.ts";
@@ -13,7 +12,6 @@ export const SERVICE_NETWORK = {
   serviceCidr: "10.96.0.0/16",
   nodePortRange: [30_000, 32_767],
 } as const;
-export const SERVICE_ADDRESS = "10.96.0.1";
 /** The simulated user, who may do everything. */
 export const USER = "admin";
 
@@ -50,14 +48,6 @@ async function firstStart(): Promise<readonly Write[]> {
   const started = startApiserver(dependencies, {
     stores: { cluster: cluster.store, events: events.store, leases: leases.store },
     network: SERVICE_NETWORK,
-    bootstrap: async (engine, projections) => {
-      await startBootstrap({
-        ...dependencies,
-        engine,
-        projections,
-        serviceAddress: SERVICE_ADDRESS,
-      });
-    },
   });
   await simulator.complete(started, MINUTE_MS);
   const { versions } = await cluster.store.list("");

@@ -3,18 +3,19 @@ import { createClient } from "../../shared/actor/client.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
+import { seededRandom } from "../../shared/runtime/random.ts";
 import { SeededRuntime } from "../../shared/runtime/seeded.ts";
 import { Chaos, drawFaults } from "./chaos.ts";
 import { createLogs, SimulatedCluster } from "./cluster.ts";
 import { type ControlPlane, membersOf } from "./control-plane.ts";
-import { endState } from "./end-state.ts";
+import { endState, unhealthyLines } from "./end-state.ts";
 import { type Faults, NO_FAULTS } from "./faults.ts";
 import { danglingObjects, INVARIANTS } from "./invariants.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Observer } from "./observer.ts";
 import { prepare, USER } from "./prepared.ts";
 import { WatchChecker } from "./watchers.ts";
-import { drawWorkload, User } from "./workload.ts";
+import { drawWorkload, type Operation, User } from "./workload.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -53,6 +54,8 @@ export interface SimulationResult {
 const REPLICAS = 3;
 const NODES = 3;
 const STEPS = 12;
+/** Seeds in a row that have the same workload under different faults. */
+const SEEDS_PER_WORKLOAD = 10;
 /** The workload must be over by then, even under faults. */
 const SAFETY_MS_MAX = 300_000;
 /** Without faults everything must come right within this. */
@@ -67,18 +70,39 @@ const POLL_MS = 1_000;
  * nothing went wrong, and stay so).
  */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
-  const expected = await runUndisturbed(options);
+  const { seed, steps = STEPS } = options;
+  const workload = Math.ceil(seed / SEEDS_PER_WORKLOAD);
+  const operations = drawWorkload(seededRandom(workload).stream("workload"), steps);
+  const expected = await undisturbedEnd(workload, operations);
   const run = new SimulationRun(options, REPLICAS);
   const faults = options.faults ?? drawFaults(run.simulator.random.stream("faults"));
-  const result = await run.disturbed(faults, expected);
+  const result = await run.disturbed(faults, operations, expected);
   return { ...result, reproduce: reproduction(options) };
 }
 
-/** The end state when nothing goes wrong: one replica of everything, no faults. */
-async function runUndisturbed(options: SimulationOptions): Promise<string[]> {
-  const { seed, steps } = options;
-  const run = new SimulationRun({ seed, ...(steps ? { steps } : {}) }, 1);
-  return run.undisturbed();
+const undisturbedEnds = new Map<string, Promise<readonly string[]>>();
+
+/** The end state when nothing goes wrong; a healthy one. */
+function undisturbedEnd(workload: number, operations: readonly Operation[]) {
+  const id = `${workload} ${operations.length}`;
+  let end = undisturbedEnds.get(id);
+  if (end === undefined) {
+    end = runUndisturbed(workload, operations);
+    undisturbedEnds.set(id, end);
+  }
+  return end;
+}
+
+/** One replica of everything, no faults. */
+async function runUndisturbed(
+  workload: number,
+  operations: readonly Operation[],
+): Promise<readonly string[]> {
+  const run = new SimulationRun({ seed: workload }, 1);
+  const end = await run.undisturbed(operations);
+  const unhealthy = unhealthyLines(end);
+  if (unhealthy.length === 0) return end;
+  throw new Error(`workload ${workload} fails without any fault:\n${unhealthy.join("\n")}`);
 }
 
 function reproduction({ seed, steps, faults }: SimulationOptions): string {
@@ -91,7 +115,6 @@ function reproduction({ seed, steps, faults }: SimulationOptions): string {
 
 class SimulationRun {
   readonly simulator: SeededRuntime;
-  readonly #options: SimulationOptions;
   readonly #network: SimulatedNetwork;
   readonly #cluster: SimulatedCluster;
   readonly #observer: Observer;
@@ -99,7 +122,6 @@ class SimulationRun {
   readonly #violations: string[] = [];
 
   constructor(options: SimulationOptions, replicas: number) {
-    this.#options = options;
     const simulator = new SeededRuntime({ seed: options.seed });
     this.simulator = simulator;
     simulator.onTrace = options.onTrace;
@@ -120,17 +142,16 @@ class SimulationRun {
     this.#user = new User(simulator, this.#client("user"), trace);
   }
 
-  async undisturbed(): Promise<string[]> {
+  async undisturbed(operations: readonly Operation[]): Promise<string[]> {
     await prepare(this.#cluster.logs);
     this.#cluster.startAll();
-    const operations = this.#operations();
     void this.#user.run(operations);
     await this.simulator.runUntil(() => this.#user.finished, SAFETY_MS_MAX);
     await this.#quietFor(QUIET_MS, LIVENESS_MS_MAX);
     return endState(this.#observer.state);
   }
 
-  async disturbed(faults: Faults, expected: readonly string[]) {
+  async disturbed(faults: Faults, operations: readonly Operation[], expected: readonly string[]) {
     const { simulator } = this;
     await prepare(this.#cluster.logs);
     this.#network.faults = faults;
@@ -144,7 +165,7 @@ class SimulationRun {
     const watches = ["pods", "deployments.apps"].map(
       (resource) => new WatchChecker(this.#client(`watcher-${resource}`), resource, this.#observer),
     );
-    void this.#user.run(this.#operations());
+    void this.#user.run(operations);
     await simulator.runUntil(() => this.#user.finished, SAFETY_MS_MAX);
     simulator.trace("liveness");
     chaos.stop();
@@ -182,11 +203,6 @@ class SimulationRun {
       if (this.#observer.revision === revision) return true;
     }
     return false;
-  }
-
-  #operations() {
-    const random = this.simulator.random.stream("workload");
-    return drawWorkload(random, this.#options.steps ?? STEPS);
   }
 
   /** A client outside the cluster: it never crashes. */

@@ -15,21 +15,23 @@ export interface Operation {
 }
 
 interface Model {
-  /** Deployments by namespace. */
-  readonly namespaces: Map<string, Set<string>>;
+  /** Replicas by deployment, by namespace. */
+  readonly namespaces: Map<string, Map<string, number>>;
   /** Next number for a mark or a version. */
   next: number;
 }
 
 const NAMESPACES = ["default", "blue", "green"];
 const NAMES = ["web", "api", "db"];
+const REPLICAS_MAX = 6;
+const REPLICAS_IN_ALL_MAX = 24;
 
 /**
  * Draws what the user does: a sequence that makes sense (nothing is changed that was not created
  * before), so that every step must succeed in the end.
  */
 export function drawWorkload(random: RandomStream, steps: number): Operation[] {
-  const model: Model = { namespaces: new Map([["default", new Set()]]), next: 1 };
+  const model: Model = { namespaces: new Map([["default", new Map()]]), next: 1 };
   const operations: Operation[] = [];
   while (operations.length < steps) {
     const drawn = drawOperation(random, model);
@@ -45,20 +47,21 @@ type Drawn = Omit<Operation, "afterMs">;
 function drawOperation(random: RandomStream, model: Model): Drawn[] {
   const mark = model.next++;
   const namespace = pick(random, [...model.namespaces.keys()]);
-  const deployments = model.namespaces.get(namespace) as Set<string>;
+  const deployments = model.namespaces.get(namespace) as Map<string, number>;
   const choice = random.next();
   if (choice < 0.08) return createNamespace(random, model);
   if (choice < 0.12 && namespace !== "default") return deleteNamespace(model, namespace);
   if (deployments.size === 0 || choice < 0.3) {
-    return createDeployment(random, deployments, namespace, mark);
+    return createDeployment(random, model, namespace, mark);
   }
-  const name = pick(random, [...deployments]);
+  const name = pick(random, [...deployments.keys()]);
   if (choice < 0.38) {
     deployments.delete(name);
     return [deleteDeployment(random, namespace, name)];
   }
   if (choice < 0.5) return [{ ...deletePod(namespace, name), anyPodOf: name }];
-  const spec = drawChange(random, mark);
+  const spec = drawChange(random, mark, drawReplicas(random, model, deployments.get(name)));
+  if (spec["replicas"] !== undefined) deployments.set(name, spec["replicas"] as number);
   return [
     {
       what: `${JSON.stringify(spec)} for ${namespace}/${name}`,
@@ -75,9 +78,8 @@ function drawOperation(random: RandomStream, model: Model): Drawn[] {
 }
 
 /** A new scale, a new version, both, or another strategy. */
-function drawChange(random: RandomStream, mark: number): Record<string, unknown> {
+function drawChange(random: RandomStream, mark: number, replicas: number): Record<string, unknown> {
   const kind = random.next();
-  const replicas = random.integer(7);
   const version = { spec: { containers: [container(mark)] } };
   if (kind < 0.4) return { replicas };
   if (kind < 0.8) return { template: version };
@@ -89,7 +91,7 @@ function createNamespace(random: RandomStream, model: Model): Drawn[] {
   const missing = NAMESPACES.filter((name) => !model.namespaces.has(name));
   if (missing.length === 0) return [];
   const name = pick(random, missing);
-  model.namespaces.set(name, new Set());
+  model.namespaces.set(name, new Map());
   const body = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
   return [
     { what: `create namespace ${name}`, message: { verb: "create", resource: "namespaces", body } },
@@ -102,24 +104,33 @@ function deleteNamespace(model: Model, name: string): Drawn[] {
   return [{ what: `delete namespace ${name}`, message }];
 }
 
+/** All pods together find room, with some for rollouts, but not much more. */
+function drawReplicas(random: RandomStream, { namespaces }: Model, present = 0): number {
+  const all = [...namespaces.values()].flatMap((deployments) => [...deployments.values()]);
+  const others = all.reduce((sum, replicas) => sum + replicas, 0) - present;
+  return random.integer(Math.min(REPLICAS_MAX, REPLICAS_IN_ALL_MAX - others) + 1);
+}
+
 /** With a Service in front of it, mostly. */
 function createDeployment(
   random: RandomStream,
-  deployments: Set<string>,
+  model: Model,
   namespace: string,
   mark: number,
 ): Drawn[] {
+  const deployments = model.namespaces.get(namespace) as Map<string, number>;
   const missing = NAMES.filter((name) => !deployments.has(name));
   if (missing.length === 0) return [];
   const name = pick(random, missing);
-  deployments.add(name);
+  const replicas = drawReplicas(random, model);
+  deployments.set(name, replicas);
   const labels = { app: name };
   const deployment: KubernetesObject = {
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: { name, namespace, annotations: { [`${USER_MARK}${mark}`]: "done" } },
     spec: {
-      replicas: random.integer(6),
+      replicas,
       selector: { matchLabels: labels },
       strategy: drawStrategy(random),
       template: { metadata: { labels }, spec: { containers: [container(mark)] } },

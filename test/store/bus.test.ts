@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NatsBus } from "../../nats/bus.ts";
 import type { Connection } from "../../nats/connect.ts";
@@ -184,6 +186,31 @@ describe("decisions", () => {
     ]);
     expect(await reading.read({ actor: "deployment", replica: "none" })).toEqual([]);
     await store.close();
+  });
+});
+
+describe("the server's program", () => {
+  it("is taken from the PATH when it is new enough, else from the cache", async () => {
+    const folders = { old: join(server.directory, "old"), new: join(server.directory, "new") };
+    const cache = join(server.directory, "cache");
+    const program = async (folder: string, version: string): Promise<string> => {
+      await mkdir(folder, { recursive: true });
+      const path = join(folder, "nats-server");
+      await writeFile(path, `#!/bin/sh\necho nats-server: v${version}\n`, { mode: 0o755 });
+      return path;
+    };
+    await program(folders.old, "2.11.9");
+    const onPath = await program(folders.new, "2.12.0");
+    const cached = await program(join(cache, "nats-server"), "2.15.1");
+    const { PATH } = process.env;
+    try {
+      process.env["PATH"] = `${folders.old}:/bin:/usr/bin`;
+      expect(await obtainServer(cache, () => {})).toBe(cached);
+      process.env["PATH"] = `${folders.old}:${folders.new}:/bin:/usr/bin`;
+      expect(await obtainServer(cache, () => {})).toBe(onPath);
+    } finally {
+      process.env["PATH"] = PATH;
+    }
   });
 });
 

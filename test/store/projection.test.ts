@@ -164,10 +164,13 @@ describe("a projection", () => {
         const state = new Map(projection.list("pods").map((entry) => [entry.key, entry]));
         const start = projection.revision;
         const changes: Change[] = [];
+        const ends = after.map((_, index) =>
+          after.slice(0, index + 1).reduce((end, commit) => end + commit.length, start),
+        );
         projection.subscribe("pods", (change) => {
-          // The commit is applied whole: the present state is never older than the change.
-          const present = projection.get(change.entry.key);
-          expect(present === undefined || present.revision >= change.revision).toBe(true);
+          // Nobody ever sees a part of a commit.
+          expect(ends).toContain(projection.revision);
+          expect(projection.revision).toBeGreaterThanOrEqual(change.revision);
           expect(change.old).toBe(state.get(change.entry.key));
           expect(change.entry.revision).toBe(change.revision);
           expect(change.entry.object.metadata.resourceVersion).toBe(String(change.revision));
@@ -241,6 +244,29 @@ describe("a projection", () => {
     await projection.waitFor(await store.head(), 1_000);
     expect(lists.map(shown)).toEqual(before);
     expect(projection.list("pods").map((entry) => entry.name)).toEqual(["w", "y"]);
+  });
+
+  it("finds the metadata of any object, however it is written", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.string(), fc.string()), fc.json(), async (labels, data) => {
+        const store = new MemoryStore(testRuntime);
+        const metadata = { annotations: { data, '"}{\\': '"metadata":{' }, labels, name: "x" };
+        const object = { kind: "X", apiVersion: "v1", metadata, data };
+        const bytes = Buffer.from(JSON.stringify(object));
+        await store.commit([{ key: "xs/a/x", value: bytes }], HEADERS);
+        const projection = await followed(store);
+        for (const [name, label] of Object.entries(labels)) {
+          expect(projection.labelled("xs", "a", { [name]: label })).toHaveLength(1);
+        }
+        expect(projection.labelled("xs", "a", { "\u0000": "none" })).toHaveLength(0);
+        const resourceVersion = { resourceVersion: "1" };
+        expect(projection.get("xs/a/x")?.object).toEqual({
+          ...object,
+          metadata: { ...metadata, ...resourceVersion },
+        });
+        projection.stop();
+      }),
+    );
   });
 
   it("waits for a revision, and not for ever", async () => {

@@ -17,20 +17,34 @@ const logger = pino({ base: { process: name }, level });
 const runtime = liveRuntime();
 const part = partOf(name);
 logger.info({ pid: process.pid }, "starting");
-const running = await part({ name, paths, settings, logger, runtime });
-logger.info("started");
+const starting = part({ name, paths, settings, logger, runtime });
 
+let started = false;
 let stopping = false;
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.on(signal, () => {
     if (stopping) return;
     stopping = true;
-    logger.info({ signal }, "stopping");
-    const end = (code: number) => process.exit(code);
-    running.stop().then(() => end(0), (error: unknown) => {
-      logger.error({ err: error }, "stopping failed");
-      end(1);
-    });
+    logger.info({ signal, started }, "stopping");
+    if (!started) process.exit(0);
+    starting
+      .then((running) => running.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ err: error }, "stopping failed");
+          process.exit(1);
+        },
+      );
   });
 }
 process.on("unhandledRejection", (error) => logger.error({ err: error }, "unhandled rejection"));
+
+try {
+  await starting;
+  started = true;
+  logger.info("started");
+} catch (error) {
+  logger.fatal({ err: error }, "could not start");
+  process.exit(1);
+}

@@ -2,12 +2,13 @@
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import { startSimulatedNodes } from "../../kubelet/runtimes/simulated.ts";
 import { clusterNetwork } from "../../node/network.ts";
+import { SIMULATED_USER } from "../credentials.ts";
 import { connectBus, dependenciesOf } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
 export async function runSimulatedNodes(context: ProcessContext): Promise<Running> {
   const { settings } = context;
-  const { connection, bus } = await connectBus(context, "nodes");
+  const { connection, bus } = await connectBus(context, SIMULATED_USER);
   const nodes = await startSimulatedNodes(dependenciesOf(context, bus), {
     count: settings.nodes.length,
     prefix: "node",

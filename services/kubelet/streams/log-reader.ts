@@ -54,6 +54,8 @@ async function* wantedLines(source: LogSource, options: LogOptions): AsyncGenera
       if (!options.follow || !source.isOpen()) return;
       const next = await reopenIfRotated(file, source.path);
       if (next) {
+        // What was written to the old file after the last look, before the new one was begun.
+        yield* readFrom(file, position, parser);
         await file.close();
         file = next;
         position = 0;

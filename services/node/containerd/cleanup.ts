@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
+import { processesIn } from "../cgroups.ts";
 import { type Command, must } from "../command.ts";
 import { allProcesses, processFacts, signal } from "../processes.ts";
 import { endProcess, findDaemon } from "./process.ts";
@@ -12,6 +13,7 @@ export interface CleanupOptions {
   readonly pidFile: string;
   readonly socket: string;
   readonly root: string;
+  readonly cgroup: string;
   readonly state: string;
 }
 
@@ -30,11 +32,8 @@ export async function endContainers(options: CleanupOptions): Promise<void> {
   const daemon = findDaemon(options);
   // First of all, so that nothing new starts.
   if (daemon !== undefined) await endProcess(options.runtime, daemon);
-  const shims = allProcesses().filter(({ arguments: line }) => isShim(line, options.socket));
-  const doomed = new Set(shims.map((shim) => shim.pid));
-  // A container's first process is a child of its shim; the kernel ends the rest of the namespace.
-  for (const child of allProcesses()) if (doomed.has(child.parent)) doomed.add(child.pid);
-  for (const pid of [...doomed].reverse()) signal(pid, "SIGKILL");
+  const doomed = containersOf(options);
+  for (const pid of doomed) signal(pid, "SIGKILL");
   await untilGone(options.runtime, [...doomed]);
   await unmountBelow(options.command, options.state);
   removeShimSockets(options.state);
@@ -43,6 +42,17 @@ export async function endContainers(options: CleanupOptions): Promise<void> {
   rmSync(options.socket, { force: true });
   rmSync(`${options.socket}.ttrpc`, { force: true });
   rmSync(options.pidFile, { force: true });
+}
+
+/** Everything that runs in containers, and then the shims, so that none restarts or reports. */
+function containersOf({ socket, cgroup }: CleanupOptions): Set<number> {
+  const processes = allProcesses();
+  const shims = processes.filter(({ arguments: line }) => isShim(line, socket));
+  const parents = new Set(shims.map((shim) => shim.pid));
+  const children = processes.filter(({ parent }) => parents.has(parent));
+  // A container's first process is a child of its shim, and most of the rest ends with it; those of
+  // pods that share the host's processes are found by their control group.
+  return new Set([...children.map(({ pid }) => pid), ...processesIn(cgroup), ...parents]);
 }
 
 function isShim(line: readonly string[], socket: string): boolean {

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import * as mistakes from "./mistakes.ts";
+import { type Mistake, runSimulation, type SimulationResult } from "./simulate.ts";
+
+const TEST_MS_MAX = 300_000;
+
+/** The first seed that shows the mistake. */
+async function find(plant: () => Mistake, seedsMax: number): Promise<SimulationResult | undefined> {
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    const result = await runSimulation({ seed, mistake: plant() });
+    if (result.violations.length > 0) return result;
+  }
+  return undefined;
+}
+
+describe("the simulation finds a planted mistake", () => {
+  it.each([
+    [
+      "random pod names in a plan that is decided again",
+      mistakes.randomPodNames,
+      /asks for|must keep/,
+      60,
+    ],
+    ["the claim before what it claims", mistakes.claimFirst, /asks for/, 60],
+    ["a missing expectation", mistakes.missingExpectation, /asks for|at the end/, 60],
+    ["a lost wake-up", mistakes.lostWakeUp, /at the end/, 10],
+    ["a double bind", mistakes.doubleBind, /bound to|filled beyond/, 60],
+    ["a lost update", mistakes.lostUpdate, /has lost/, 80],
+    ["a follower that skips a version", mistakes.skippedVersion, /./, 60],
+  ])(
+    "%s",
+    async (_name, plant, message, seedsMax) => {
+      const result = await find(plant, seedsMax);
+      expect(result?.violations.join("\n")).toMatch(message);
+      expect(result?.reproduce).toBe(
+        `npx cox sim --seeds ${result?.seed}..${result?.seed} --trace`,
+      );
+    },
+    TEST_MS_MAX,
+  );
+});

@@ -1,0 +1,3 @@
+import { checkSeeds } from "./check.ts";
+
+checkSeeds(101, 200);
