@@ -61,6 +61,17 @@ export class Log {
     return message && directStamp(message);
   }
 
+  /** The first revision that the log took at or after the time; the next one when there is none. */
+  async firstFrom(time: number): Promise<Revision> {
+    const { state } = await this.info();
+    const message = await this.#direct({
+      start_time: new Date(time).toISOString(),
+      next_by_subj: subjectOfPrefix(this.name, ""),
+    });
+    if (message === undefined) return state.last_seq + 1;
+    return directPosition(new Headers(message)).sequence;
+  }
+
   /** Who wrote the first message of the key at or above the sequence. */
   async nextStamp(key: Key, sequence: Revision): Promise<Stamp | undefined> {
     const message = await this.#direct({

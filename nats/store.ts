@@ -105,6 +105,10 @@ class JetStreamStore implements Store {
     return this.#read(() => this.#barrier.head());
   }
 
+  revisionBefore(time: number): Promise<Revision> {
+    return this.#read(async () => (await this.#log.firstFrom(time)) - 1);
+  }
+
   get(key: Key, at?: Revision): Promise<Version | undefined> {
     return this.#read(async () => {
       if (at === undefined) {

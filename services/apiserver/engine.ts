@@ -90,8 +90,19 @@ function warned({ table }: ResourceRequest, response: ResourceResponse): Resourc
   return { ...response, warnings: [warning, ...(response.warnings ?? [])] };
 }
 
+/** The one object that a field selector leaves, so that rules for its name apply. */
+function selectedName(fieldSelector: string): string {
+  const names = fieldSelector.split(",").flatMap((part) => {
+    const match = /^metadata\.name==?([^=!].*)$/.exec(part);
+    return match?.[1] ?? [];
+  });
+  return names[0] ?? "";
+}
+
 function authorizeRequest(context: EngineContext, request: ResourceRequest): void {
-  const { user, verb, table, subresource, namespace, name } = request;
+  const { user, verb, table, subresource, namespace, name, query } = request;
+  const selects = verb === "list" || verb === "watch" || verb === "deletecollection";
+  const fieldSelector = query.get("fieldSelector") ?? "";
   authorize(context, {
     user,
     verb,
@@ -99,7 +110,8 @@ function authorizeRequest(context: EngineContext, request: ResourceRequest): voi
     resource: table.plural,
     subresource: subresource?.name ?? "",
     namespace,
-    name,
+    name: name === "" && selects ? selectedName(fieldSelector) : name,
+    ...(selects ? { fieldSelector } : {}),
   });
 }
 

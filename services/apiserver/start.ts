@@ -29,6 +29,11 @@ export interface ApiserverOptions {
   readonly authorizer?: (cluster: ProjectionReader) => Authorizer;
   /** Where pods reach this replica; absent: it is not among the endpoints of `kubernetes`. */
   readonly serving?: ServingAddress;
+  /**
+   * Writes what every cluster has, before anything is served. Default: the standing objects of
+   * bootstrap/, which are then kept as long as this replica runs.
+   */
+  readonly bootstrap?: (engine: Engine, projections: Projections) => Promise<void>;
 }
 
 export interface HttpsOptions {
@@ -68,15 +73,7 @@ export async function startApiserver(
   const context = createContext(parts);
   const engine = engineOf(context);
   // What every cluster has comes before anything is served: without roles nobody may do anything
-  const standing = await startBootstrap({
-    engine,
-    projections,
-    runtime,
-    logger,
-    replica,
-    serviceAddress: firstAddress(network.serviceCidr),
-    ...(options.serving ? { serving: options.serving } : {}),
-  });
+  const standing = await bootstrap(dependencies, options, engine, projections);
   const server = serveBus({ bus, engine, context, replica });
   let http: HttpServer | undefined;
   if (https && issuer) http = await serveHttps(dependencies, https, context, engine, issuer);
@@ -85,12 +82,33 @@ export async function startApiserver(
     projections,
     port: http?.port,
     stop: async () => {
-      await standing.stop();
+      await standing?.stop();
       await http?.close();
       await server.stop();
       for (const projection of Object.values(projections)) projection.stop();
     },
   };
+}
+
+async function bootstrap(
+  { runtime, logger, replica }: ActorDependencies,
+  options: ApiserverOptions,
+  engine: Engine,
+  projections: Projections,
+): Promise<Running | undefined> {
+  if (options.bootstrap) {
+    await options.bootstrap(engine, projections);
+    return undefined;
+  }
+  return startBootstrap({
+    engine,
+    projections,
+    runtime,
+    logger,
+    replica,
+    serviceAddress: firstAddress(options.network.serviceCidr),
+    ...(options.serving ? { serving: options.serving } : {}),
+  });
 }
 
 async function readLogs(

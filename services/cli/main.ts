@@ -6,6 +6,7 @@ import { down } from "./down.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 import { runKubectl } from "./kubectl.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
+import { setup } from "./setup.ts";
 import { simulate } from "./sim.ts";
 import { statusText } from "./status.ts";
 import { UsageError, up } from "./up.ts";
@@ -64,7 +65,14 @@ program
       if (!(error instanceof UsageError)) console.error(error);
       process.exitCode = 1;
     }
+    // What was still being waited for when the end was asked for is not waited for any longer.
+    process.exit();
   });
+
+program
+  .command("setup")
+  .description("install and fetch what clusters need, without starting one")
+  .action(() => setup(new ReportedProgress(show)));
 
 program
   .command("down")

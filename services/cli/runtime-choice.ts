@@ -1,5 +1,8 @@
 /** What runs the containers: what was asked for, or the best that this machine can do. */
-import { capabilities, installPackages } from "../node/packages.ts";
+import { liveRuntime } from "../../shared/runtime/live.ts";
+import { capabilities } from "../node/capabilities.ts";
+import { commands } from "../node/command.ts";
+import { installPackages } from "../node/packages.ts";
 import type { NodeRuntime } from "./cluster.ts";
 import type { Progress } from "./progress.ts";
 
@@ -12,13 +15,19 @@ export async function chooseRuntime(
   progress: Progress,
 ): Promise<NodeRuntime> {
   if (wanted === "simulated" || wanted === "process") return wanted;
-  const before = capabilities();
+  const environment = liveRuntime();
+  const command = commands(environment);
+  const before = await capabilities(command);
   let { runtime, reasons, warnings } = before;
   if (before.missing.length > 0 && process.getuid?.() === 0) {
     await progress.step(`Installing ${before.missing.join(", ")}`, (detail) =>
-      installPackages((step, line) => detail(line ?? step)),
+      installPackages({
+        runtime: environment,
+        command,
+        report: (step, line) => detail(line ?? step),
+      }),
     );
-    ({ runtime, reasons, warnings } = capabilities());
+    ({ runtime, reasons, warnings } = await capabilities(command));
   }
   for (const warning of warnings) process.stderr.write(`Note: ${warning}.\n`);
   if (runtime === "cri") return "cri";

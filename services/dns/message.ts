@@ -29,7 +29,7 @@ export interface Request {
   readonly verdict: ResponseCode;
 }
 
-/** Reads a request. @returns undefined for what must not be answered at all (no header, a response). */
+/** @returns undefined for what must not be answered at all: no header, a response. */
 export function readRequest(bytes: Buffer): Request | undefined {
   if (bytes.length < 12 || (bytes[2]! & 0x80) !== 0) return undefined;
   const broken = { id: bytes.readUInt16BE(0), question: undefined, edns: undefined };

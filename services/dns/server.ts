@@ -98,9 +98,14 @@ function listenTcp(options: DnsServerOptions, connections: Set<Socket>): Promise
 
 function serveConnection(options: DnsServerOptions, socket: Socket): void {
   const reader = new MessageReader();
-  socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
+  const idle = (): (() => void) =>
+    options.runtime.timers.after(TCP_IDLE_MS, () => socket.destroy());
+  let cancelIdle = idle();
+  socket.on("close", () => cancelIdle());
   socket.on("error", () => socket.destroy());
   socket.on("data", (chunk) => {
+    cancelIdle();
+    cancelIdle = idle();
     for (const bytes of reader.push(chunk)) {
       void respond(options, bytes, true).then((response) => {
         if (response === undefined) socket.destroy();

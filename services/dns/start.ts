@@ -37,7 +37,7 @@ const RETRY_MS = 1000;
 /** Until the first listing has come. */
 const NOT_READY_MS = 20;
 
-/** Starts a node's DNS server, and keeps the Service `kube-dns` and this node's endpoint in being. */
+/** Starts a node's DNS server, and sees that `kube-dns` and this node's endpoint of it exist. */
 export async function startDns(
   dependencies: ActorDependencies,
   config: DnsConfig,

@@ -8,7 +8,7 @@ import type { KubeletContext } from "./context.ts";
 import { PodWorker } from "./pod-worker.ts";
 
 const SWEEP_MS = 30_000;
-/** A pod on the node that the API does not name must stay unnamed this long before it is stopped. */
+/** A pod that the API does not name must stay unnamed for so many looks before it is stopped. */
 const ORPHAN_PATIENCE_MS = 1_500;
 const ORPHAN_LOOKS = 2;
 
@@ -89,7 +89,7 @@ export class Kubelet {
     );
   }
 
-  /** Pods that run, or have left something on the disk or in the cgroups, though nobody knows them. */
+  /** Pods that run, or have left something on disk or in cgroups, though nobody knows them. */
   async #sweep(): Promise<void> {
     const { observer, setup, cgroups } = this.#context;
     if (!observer.reachable) return;

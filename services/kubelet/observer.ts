@@ -33,8 +33,8 @@ interface Known {
 
 /**
  * What runs on the node, asked of the runtime again and again and at once after whatever the
- * kubelet did itself. While the runtime does not answer, the last known state stands and `reachable`
- * is false: nobody is declared dead because nobody answered.
+ * kubelet did itself. While the runtime does not answer, the last known state stands and
+ * `reachable` is false: nobody is declared dead because nobody answered.
  */
 export class RuntimeObserver {
   readonly #runtime: ContainerRuntime;

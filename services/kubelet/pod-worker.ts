@@ -3,6 +3,7 @@ import { keyOf } from "../../shared/api/key.ts";
 import type { Cancel } from "../../shared/runtime/runtime.ts";
 import { type KubeletContext, report } from "./context.ts";
 import { reconcilePod, reconcileRemoved } from "./decide/pod.ts";
+import { podTitle } from "./decide/spec.ts";
 import {
   effectKey,
   type PodEffect,
@@ -23,9 +24,9 @@ const VOLUME_REFRESH_MS = 60_000;
 const DELETE_RETRY_MS = 1_000;
 
 /**
- * Looks after one pod (one uid) on the node: decides whenever something about it is new, carries out
- * what was decided, and reports. What it remembers can all be lost: the next kubelet decides the
- * same from the runtime and the API.
+ * Looks after one pod (one uid) on the node: decides whenever something about it is new, carries
+ * out what was decided, and reports. What it remembers can all be lost: the next kubelet decides
+ * the same from the runtime and the API.
  */
 export class PodWorker {
   readonly uid: string;
@@ -322,8 +323,8 @@ export class PodWorker {
       if (this.#backedOff.get(one.name) === state) continue;
       this.#backedOff.set(one.name, state);
       if (!backsOff) continue;
-      const { name, namespace } = this.#pod.metadata;
-      const message = `Back-off restarting failed container ${one.name} in pod ${name}_${namespace}(${this.uid})`;
+      const title = podTitle(this.#pod);
+      const message = `Back-off restarting failed container ${one.name} in pod ${title}`;
       const isInit = status?.initContainerStatuses?.includes(one);
       const fieldPath = `spec.${isInit ? "initContainers" : "containers"}{${one.name}}`;
       report(this.#context, this.#pod, { type: "Warning", reason: "BackOff", message, fieldPath });

@@ -57,8 +57,8 @@ export interface KubeletConfig {
 
 /**
  * Starts the node agent: registers the node, runs the pods that are bound to it, reports on both,
- * serves their logs and streams. It holds no state of its own: stopped or killed at any instant, the
- * next one takes up what runs.
+ * serves their logs and streams. It holds no state of its own: stopped or killed at any instant,
+ * the next one takes up what runs.
  */
 export async function startKubelet(
   dependencies: ActorDependencies,

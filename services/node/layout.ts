@@ -7,7 +7,7 @@ export interface NodePlace {
   /** Absolute path of the cluster's data folder. */
   readonly dataDirectory: string;
   readonly node: string;
-  /** The node's number in its cluster, from 0; never given to another while the data folder lives. */
+  /** The node's number in its cluster, from 0; no other node may have had it. */
   readonly index: number;
   /** True: a network namespace of its own. False: the node is the host itself. */
   readonly isolated: boolean;

@@ -1,11 +1,9 @@
 import { existsSync, statSync } from "node:fs";
-import { liveRuntime } from "../../shared/runtime/live.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import { findPlugins } from "./cni.ts";
-import { type Command, CommandError, commands } from "./command.ts";
+import { type Command, CommandError } from "./command.ts";
 import { findBusybox } from "./images/catalog.ts";
 import { findProgram } from "./programs.ts";
-import { dropsForwarded, kernelReasons } from "./support.ts";
 
 /** A Debian package that a real node needs, and how to tell that what it brings is there. */
 export interface NodePackage {
@@ -67,54 +65,11 @@ export function missingPackages(): NodePackage[] {
   return NODE_PACKAGES.filter((one) => !one.present());
 }
 
-/** What kind of node this machine can be, and what stands in the way of a better one. */
-export interface Capabilities {
-  /** The best runtime: `cri`, real containers; `process`, child processes without images. */
-  readonly runtime: "cri" | "process";
-  /** Why not `cri`; empty when it is. */
-  readonly reasons: readonly string[];
-  /** Debian packages that would remove some of the reasons; root can install them. */
-  readonly missing: readonly string[];
-  /** What will not work although the runtime does. */
-  readonly warnings: readonly string[];
-}
-
-/** Looks at the machine; changes nothing. */
-export function capabilities(): Capabilities {
-  const reasons: string[] = [];
-  const warnings: string[] = [];
-  const linux = process.platform === "linux";
-  const root = process.getuid?.() === 0;
-  if (!linux) reasons.push(`containers need Linux, this is ${process.platform}`);
-  if (!root) reasons.push("containers need root");
-  const missing = missingPackages();
-  for (const { name, purpose, optional } of missing) {
-    (optional ? warnings : reasons).push(`the package ${name} is missing, which ${purpose}`);
-  }
-  if (root && linux) {
-    reasons.push(...kernelReasons());
-    if (dropsForwarded()) {
-      warnings.push(
-        "the machine's firewall drops forwarded packets (policy of the chain FORWARD): " +
-          "pods reach neither one another nor the outside unless it allows them",
-      );
-    }
-  }
-  return {
-    runtime: reasons.length === 0 ? "cri" : "process",
-    reasons,
-    missing: missing.map(({ name }) => name),
-    warnings,
-  };
-}
-
-/** Told what is being done, in a few words; `detail` is the package manager's own line. */
-export type Report = (step: string, detail?: string) => void;
-
-interface InstallOptions {
+export interface InstallOptions {
   readonly runtime: Runtime;
   readonly command: Command;
-  readonly report: Report;
+  /** Told what is being done, in a few words; `detail` is the package manager's own line. */
+  readonly report: (step: string, detail?: string) => void;
 }
 
 const LISTS = "/var/lib/apt/lists";
@@ -130,12 +85,7 @@ const UNITS = ["containerd.service"];
  * recommended packages added. Does nothing when nothing is missing.
  * @throws Error when the machine has no apt, CommandError with apt's words when it fails.
  */
-export async function installPackages(
-  report: Report,
-  runtime: Runtime = liveRuntime(),
-  command: Command = commands(runtime),
-): Promise<void> {
-  const options: InstallOptions = { runtime, command, report };
+export async function installPackages(options: InstallOptions): Promise<void> {
   const missing = missingPackages();
   if (missing.length === 0) return;
   if (findProgram("apt-get") === undefined) {

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "../../shared/actor/dependencies.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
+import { snapshotterFor } from "./capabilities.ts";
 import { removeCgroup } from "./cgroups.ts";
 import { findPlugins, forgetAddresses, writeConflist } from "./cni.ts";
 import { type Command, must } from "./command.ts";
@@ -15,7 +16,6 @@ import { type NodeLayout, type NodePlace, nodeLayout, runDirectory } from "./lay
 import { mtu, plugHost, plugNode, unplugHost, unplugNode } from "./links.ts";
 import type { ClusterNetwork } from "./network.ts";
 import { findProgram } from "./programs.ts";
-import { snapshotterFor } from "./support.ts";
 
 export interface Machine {
   readonly runtime: Runtime;

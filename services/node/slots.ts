@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { type Command, must } from "./command.ts";
 import { clusterNetwork, overlap, parseRange, SLOTS } from "./network.ts";
 
-/** Where the clusters of this machine note which slots they hold; gone after a reboot, as networks. */
+/** Where the clusters of this machine note their slots; gone after a reboot, as networks are. */
 export const SLOTS_DIRECTORY = "/run/coxswain/slots";
 
 export interface SlotRequest {

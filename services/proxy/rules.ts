@@ -34,7 +34,7 @@ const WITHOUT_MARK = "0xffffbfff";
 /** Clients that one endpoint's affinity remembers. */
 const AFFINITY_CLIENTS_MAX = 65_535;
 const MULTICAST = { IPv4: "224.0.0.0/4", IPv6: "ff00::/8" };
-const REFUSE = "reject with icmpx port-unreachable";
+const REFUSE = "reject";
 
 const FAMILIES: readonly { family: Family; word: "ip" | "ip6"; type: string; digit: string }[] = [
   { family: "IPv4", word: "ip", type: "ipv4_addr", digit: "4" },

@@ -14,7 +14,7 @@ export interface NamedSet {
   readonly map: boolean;
   /** `type ipv4_addr; flags ...` as in nft's language, each statement closed by a semicolon. */
   readonly declaration: string;
-  /** Elements by key; the value is "" in sets. The kernel fills dynamic sets: they have none here. */
+  /** Elements by key; sets have "" as values. Dynamic sets have none: the kernel fills them. */
   readonly elements: ReadonlyMap<string, string>;
 }
 

@@ -56,6 +56,12 @@ export class MemoryStore implements Store {
     return versions.map((version) => version.revision);
   }
 
+  async revisionBefore(time: number): Promise<Revision> {
+    this.#checkOpen();
+    const next = this.#log.find((version) => version.time >= time);
+    return next === undefined ? this.#head : next.revision - 1;
+  }
+
   async head(): Promise<Revision> {
     this.#checkOpen();
     return this.#head;

@@ -91,6 +91,12 @@ export interface Store {
   head(): Promise<Revision>;
 
   /**
+   * The last revision that the log took before `time` (milliseconds since the Unix epoch); 0 when
+   * what is left of the log is younger.
+   */
+  revisionBefore(time: number): Promise<Revision>;
+
+  /**
    * The key's version as of `at` (default: now); undefined when it did not exist then.
    * @throws CompactedError, FutureRevisionError
    */

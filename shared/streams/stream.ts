@@ -21,8 +21,8 @@ export interface NodeStream {
   /** Closes one channel of this side, behind what was written to it. */
   closeChannel(channel: number): void;
   /**
-   * The chunks that arrive on a channel, for one reader. Ends when the peer closes the channel, when
-   * it ends the stream and when the stream is aborted (see `closed`).
+   * The chunks that arrive on a channel, for one reader. Ends when the peer closes the channel,
+   * when it ends the stream and when the stream is aborted (see `closed`).
    */
   read(channel: number): AsyncIterableIterator<Uint8Array>;
   /** Ends this side behind everything written; resolves when that is sent, or the stream over. */

@@ -3,6 +3,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { type Agent, request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 import type { Pki } from "../../services/apiserver/auth/pki.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 
 /** What a client needs to know of a server. */
 export interface Target {
@@ -16,8 +17,8 @@ export interface Reply {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server sends
-  readonly json: any;
+  /** Whatever the server sends. */
+  readonly json: KubernetesObject;
 }
 
 export interface Ask {

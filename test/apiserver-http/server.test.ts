@@ -315,6 +315,7 @@ test("impersonation", async () => {
   const refused = await ask(served, `${PODS}/web`, { token: VIEWER_TOKEN, headers });
   expect(refused.code).toBe(403);
   expect(refused.json.message).toBe(
-    'users "jane" is forbidden: User "viewer" cannot impersonate resource "users" in API group "" at the cluster scope',
+    'users "jane" is forbidden: User "viewer" cannot impersonate resource "users" ' +
+      'in API group "" at the cluster scope',
   );
 });

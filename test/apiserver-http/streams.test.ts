@@ -231,7 +231,8 @@ describe("logs", () => {
     [
       "web/log?tailLines=-1",
       422,
-      'PodLogOptions "web" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+      'PodLogOptions "web" is invalid: tailLines: Invalid value: -1: ' +
+        "must be greater than or equal to 0",
     ],
     [
       "web/log?sinceSeconds=0",
@@ -278,7 +279,8 @@ describe("requests that do not upgrade, or may not", () => {
     return { code: Number(head.split(" ")[1]), status: JSON.parse(body) };
   };
   const WEBSOCKET =
-    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
   const V5 = `${WEBSOCKET}\r\nSec-WebSocket-Protocol: v5.channel.k8s.io`;
 
   test.each([
@@ -318,7 +320,8 @@ describe("requests that do not upgrade, or may not", () => {
     const path = `${PODS}/web/exec?command=x&stdout=1`;
     expect((await upgrade(path, V5, "wrong")).status).toMatchObject({ code: 401 });
     expect((await upgrade(path, V5, VIEWER_TOKEN)).status.message).toBe(
-      'pods "web" is forbidden: User "viewer" cannot get resource "pods/exec" in API group "" in the namespace "default"',
+      'pods "web" is forbidden: User "viewer" cannot get resource "pods/exec" ' +
+        'in API group "" in the namespace "default"',
     );
   });
 

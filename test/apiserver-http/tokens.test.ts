@@ -303,7 +303,8 @@ test("impersonation needs a right for each thing that is claimed", async () => {
   });
   expect(() => as({ "impersonate-user": "john" })).toThrow(/cannot impersonate resource "users"/);
   expect(() => as({ ...jane, "impersonate-group": "ops" })).toThrow(
-    'groups "ops" is forbidden: User "ann" cannot impersonate resource "groups" in API group "" at the cluster scope',
+    'groups "ops" is forbidden: User "ann" cannot impersonate resource "groups" ' +
+      'in API group "" at the cluster scope',
   );
   expect(() => as({ ...jane, "impersonate-uid": "1" })).toThrow(
     /cannot impersonate resource "uids" in API group "authentication.k8s.io"/,

@@ -37,13 +37,21 @@ export class TestCluster {
   readonly data = mkdtempSync(join(tmpdir(), "coxswain-nodes-"));
   readonly nodes: TestNode[] = [];
   network: ClusterNetwork = clusterNetwork(0);
+  /** Without a slot of our own, everything named after it is somebody else's. */
+  #claimed = false;
 
   async start(count: number, isolated: boolean): Promise<void> {
     const avoid = await slotsInUse(command);
     this.network = clusterNetwork(claimSlot({ dataDirectory: this.data, avoid }));
+    this.#claimed = true;
     await prepareHost(machine, this.network);
     const places = Array.from({ length: count }, (_, index) => this.place(index, isolated));
     this.nodes.push(...(await Promise.all(places.map((place) => this.join(place)))));
+  }
+
+  /** Parent of the control groups of the first node's pods. */
+  get cgroup(): string {
+    return this.nodes[0]!.prepared.cgroupRoot;
   }
 
   place(index: number, isolated: boolean): NodePlace {
@@ -87,14 +95,20 @@ export class TestCluster {
   }
 
   async remove(): Promise<void> {
+    await this.end();
+    releaseSlot(this.data);
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  /** Takes everything from the machine, but keeps the slot, and with it its names, to itself. */
+  async end(): Promise<void> {
     for (const { cri, prepared } of this.nodes) {
       cri.close();
       await prepared.release();
     }
     for (const { place } of this.nodes) await removeNode(machine, place);
-    await removeHost(machine, this.network, this.data);
-    releaseSlot(this.data);
-    rmSync(this.data, { recursive: true, force: true });
+    if (this.#claimed) await removeHost(machine, this.network, this.data);
+    this.nodes.length = 0;
   }
 
   #sandbox({ prepared }: TestNode, name: string): SandboxConfig {

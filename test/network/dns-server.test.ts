@@ -21,7 +21,7 @@ const runtime = liveRuntime();
 const HEADERS = { actor: "user", replica: "test", trace: "t", cause: 0 };
 const ADDRESS = "127.0.0.1";
 
-/** An upstream that knows www.example.com, is silent about silent.*, and counts what it is asked. */
+/** An upstream that knows every name, but is silent about silent.*, and notes what it is asked. */
 class Upstream {
   readonly socket: Socket = createSocket("udp4");
   readonly asked: string[] = [];

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { capabilities, snapshotterFor } from "../../services/node/capabilities.ts";
 import { conflist } from "../../services/node/cni.ts";
 import type { Command } from "../../services/node/command.ts";
 import { unescapeMount } from "../../services/node/containerd/cleanup.ts";
@@ -220,5 +221,34 @@ describe("UDP flows", () => {
   it("are found behind node ports", () => {
     expect(stale(line("192.0.2.2", "30053", "10.244.0.2", "5353"))).toBe(0);
     expect(stale(line("192.0.2.2", "30053", "10.244.0.3", "5353"))).toBe(1);
+  });
+});
+
+describe("what a machine can do", () => {
+  const refusing: Command = async (program, args) => {
+    const broken = program === "unshare" || args.includes("tables");
+    return { code: broken ? 1 : 0, stdout: "", stderr: broken ? "Operation not permitted" : "" };
+  };
+
+  it("is plain processes, with the reasons, where namespaces are forbidden", async () => {
+    const { runtime, reasons } = await capabilities(refusing);
+    expect(runtime).toBe("process");
+    expect(reasons.length).toBeGreaterThan(0);
+    const root = process.getuid?.() === 0;
+    expect(reasons.join("\n")).toMatch(root ? /may not be made here/ : /need root/);
+  });
+
+  it("warns of a firewall that drops what pods send", async () => {
+    const dropping: Command = async (_, args) => {
+      const policy = args.includes("FORWARD") ? "policy drop;" : "";
+      return { code: 0, stdout: policy, stderr: "" };
+    };
+    const { warnings } = await capabilities(dropping);
+    const warned = warnings.some((warning) => warning.includes("FORWARD"));
+    expect(warned).toBe(process.getuid?.() === 0);
+  });
+
+  it("chooses whole copies where overlays cannot be stacked", () => {
+    expect(snapshotterFor("/tmp/not/there/yet")).toMatch(/^(overlayfs|native)$/);
   });
 });

@@ -21,7 +21,8 @@ import { command, describeOnMachine, logger, runtime } from "./machine.ts";
 
 const PROGRAMS = ["containerd", "runc", "nft", "ip", "nsenter", "busybox"];
 const HEADERS = { actor: "user", replica: "test", trace: "t", cause: 0 };
-const NODE_PORT = 30_917;
+/** Other clusters may be running on this machine, also other runs of this test. */
+const NODE_PORT = 30_000 + (process.pid % 2768);
 
 async function hostGet(url: string): Promise<string> {
   try {
@@ -249,8 +250,7 @@ describeOnMachine("the host as the only node", PROGRAMS, () => {
     const { place } = node;
     const layout = nodeLayout(place);
     const containerd = node.prepared.containerd.pid;
-    await cluster.remove();
-    cluster.nodes.length = 0;
+    await cluster.end();
     expect(processFacts(containerd)).toBeUndefined();
     const left = allProcesses().filter((one) => one.arguments.includes(layout.socket));
     expect(left).toEqual([]);

@@ -79,7 +79,8 @@ describe("changes", () => {
     expect(plain(change).split("\n")).toEqual(
       expect.arrayContaining([
         "add element inet coxswain-0 cluster-ips4 { 10.96.0.7 }",
-        "add element inet coxswain-0 services4 { 10.96.0.7 . tcp . 80 : goto cluster-default/web/tcp/http }",
+        "add element inet coxswain-0 services4 { 10.96.0.7 . tcp . 80 : " +
+          "goto cluster-default/web/tcp/http }",
       ]),
     );
   });

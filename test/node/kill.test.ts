@@ -20,7 +20,7 @@ describeOnMachine("death on a real node", ["containerd", "runc", "busybox"], () 
   beforeAll(async () => {
     mkdirSync(folder, { recursive: true });
     await build({
-      entryPoints: [fileURLToPath(new URL("kubelet-process.ts", import.meta.url))],
+      entryPoints: [fileURLToPath(new URL("./kubelet-process.ts", import.meta.url))],
       outfile: join(folder, "kubelet.mjs"),
       bundle: true,
       platform: "node",

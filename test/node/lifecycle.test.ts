@@ -25,17 +25,18 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
       always,
       (pod) => main(pod).state?.waiting?.reason === "CrashLoopBackOff",
     );
+    const title = `${always}_${NAMESPACE}(${waiting.metadata.uid})`;
     expect(main(waiting)).toMatchObject({
       restartCount: 1,
       lastState: { terminated: { exitCode: 3 } },
     });
     expect(main(waiting).state?.waiting?.message).toBe(
-      `back-off 10s restarting failed container=main pod=${always}_${NAMESPACE}(${waiting.metadata.uid})`,
+      `back-off 10s restarting failed container=main pod=${title}`,
     );
     expect(waiting.status?.phase).toBe("Running");
     expect(await lab.logs(always, "main", { previous: true })).toBe("run\n");
     expect(await lab.events(always)).toContain(
-      `BackOff: Back-off restarting failed container main in pod ${always}_${NAMESPACE}(${waiting.metadata.uid})`,
+      `BackOff: Back-off restarting failed container main in pod ${title}`,
     );
     for (const name of [never, always]) await lab.delete(name, 0);
   });

@@ -90,6 +90,10 @@ class RemoteStore implements Store {
     return this.#call("send", () => this.#log.store.head());
   }
 
+  revisionBefore(time: number): Promise<Revision> {
+    return this.#call("send", () => this.#log.store.revisionBefore(time));
+  }
+
   get(key: Key, at?: Revision): Promise<Version | undefined> {
     return this.#call("send", () => this.#log.store.get(key, at));
   }

@@ -139,6 +139,7 @@ function wrapped(store: Store, instead: Partial<Store>): Store {
   return {
     commit: (writes, headers) => store.commit(writes, headers),
     head: () => store.head(),
+    revisionBefore: (time) => store.revisionBefore(time),
     get: (key, at) => store.get(key, at),
     list: (prefix, at) => store.list(prefix, at),
     watch: (prefix, from, handler) => store.watch(prefix, from, handler),

@@ -303,6 +303,19 @@ export function storeConformance(name: string, open: () => Promise<Store>, runs:
       });
     });
 
+    describe("revisionBefore", () => {
+      it("is the last revision that the log took before a moment", async () => {
+        expect(await store.revisionBefore(Date.UTC(2100, 0))).toBe(0);
+        await put("pods/a/x", "1", 0);
+        const second = await put("pods/a/y", "1", 0);
+        expect(await store.revisionBefore(0)).toBe(0);
+        expect(await store.revisionBefore(Date.UTC(2100, 0))).toBe(second);
+        const time = (await store.get("pods/a/y"))?.time ?? 0;
+        expect(await store.revisionBefore(time + 1)).toBe(second);
+        expect(await store.revisionBefore(time)).toBeLessThan(second);
+      });
+    });
+
     describe("compact", () => {
       it("forgets what was replaced or deleted, and keeps what lives", async () => {
         await put("pods/a/x", "1", 0);

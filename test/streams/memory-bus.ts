@@ -12,7 +12,7 @@ interface Subscriber {
   readonly handler: (message: BusMessage) => void;
 }
 
-/** A Bus within one process: ordered, delivered in a later microtask, losing what `lose` matches. */
+/** A Bus within one process: in order, in a later microtask, losing what `lose` matches. */
 export class MemoryBus implements Bus {
   readonly connected = true;
   /** Messages for which it answers true are lost. */

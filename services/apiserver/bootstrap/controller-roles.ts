@@ -68,6 +68,15 @@ export const CONTROLLER_ROLES: RoleTable = {
     rule([...READ, "create", ...CHANGE.split(" ")], "core", "serviceaccounts"),
     EVENTS,
   ],
+  // Stands in for the agents of many nodes
+  "simulated-nodes": [
+    rule([...READ, "create", ...CHANGE.split(" ")], "core", "nodes"),
+    rule([...READ, "delete"], "core", "pods"),
+    rule(CHANGE, "core", "nodes/status pods/status"),
+    rule(READ, "core", "services"),
+    rule([...READ, "create", ...CHANGE.split(" ")], "coordination.k8s.io", "leases"),
+    EVENTS,
+  ],
   "taint-eviction": [
     rule(READ, "core", "nodes"),
     rule([...READ, "delete"], "core", "pods"),

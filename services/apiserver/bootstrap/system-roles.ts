@@ -1,6 +1,6 @@
 import { EVENTS, pathRule, READ, type RoleTable, rule } from "./rules.ts";
 
-/** Roles of everybody, of delegated servers, and of the parts of the cluster that are not controllers. */
+/** Roles of everybody, of delegated servers, and of those parts that are no controllers. */
 export const SYSTEM_ROLES: RoleTable = {
   "cluster-admin": [rule("*", "*", "*"), pathRule("*", "*")],
   "system:discovery": [

@@ -16,7 +16,8 @@ export const VIEW_ROLE: RoleTable = {
       READ,
       "core",
       "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods " +
-        "replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status",
+        "replicationcontrollers replicationcontrollers/scale serviceaccounts services " +
+        "services/status",
     ),
     rule(
       READ,

@@ -83,6 +83,7 @@ export class BusWatches {
       subresource: "",
       namespace,
       name: selection.fields.exact("metadata.name") ?? "",
+      fieldSelector: fieldSelector ?? "",
     });
     return selection;
   }

@@ -185,16 +185,18 @@ class Connections {
     this.#sessions.add(session);
     session.on("close", () => this.#sessions.delete(session));
     session.on("error", () => session.destroy());
+    const { timers } = this.#handler.options.runtime;
+    const rest = () => timers.after(limits.idle, () => session.close());
     let streams = 0;
+    let cancel = rest();
+    session.on("close", () => cancel());
     session.on("stream", (stream) => {
       streams++;
+      cancel();
       stream.on("error", () => undefined);
       stream.on("close", () => {
-        streams--;
+        if (--streams === 0 && !session.closed) cancel = rest();
       });
-    });
-    session.setTimeout(limits.idle, () => {
-      if (streams === 0) session.close();
     });
   }
 

@@ -51,7 +51,6 @@ export async function serveUpgrade(
 ): Promise<void> {
   const { runtime, logger } = handler.options;
   const trace = runtime.ids.ulid();
-  (socket as Socket).setTimeout(0);
   (socket as Socket).setNoDelay(true);
   (socket as Socket).setKeepAlive(true, 30_000);
   handler.metrics.longRunningChanged("CONNECT", 1);

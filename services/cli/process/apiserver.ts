@@ -2,9 +2,11 @@
 import { readFileSync } from "node:fs";
 import { openStore } from "../../../nats/store.ts";
 import type { Running } from "../../../shared/actor/dependencies.ts";
+import { joinMembership } from "../../../shared/actor/membership.ts";
 import { ensurePki } from "../../apiserver/auth/pki.ts";
 import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
 import { startApiserver } from "../../apiserver/start.ts";
+import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
 import { numberOf } from "../cluster.ts";
 import { connectBus, dependenciesOf } from "./bus.ts";
@@ -26,7 +28,13 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   // Further replicas take the ports behind the first.
   const port = settings.apiPort + numberOf(name) - 1;
   const pki = ensurePki(paths.data, [network.kubernetesAddress, network.hostAddress], runtime);
-  const running = await startApiserver(dependenciesOf(context, bus), {
+  const dependencies = dependenciesOf(context, bus);
+  // Leases keep no history. Only this process may change the logs, so compaction lives here.
+  const compaction = startCompaction(dependencies, {
+    stores: { cluster, events },
+    membership: joinMembership(dependencies, "compaction"),
+  });
+  const running = await startApiserver(dependencies, {
     stores: { cluster, events, leases },
     network: { serviceCidr: network.serviceCidr, nodePortRange: NODE_PORTS },
     serving: { address: network.hostAddress, port },
@@ -38,6 +46,7 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   });
   return {
     stop: async () => {
+      await compaction.stop();
       await running.stop();
       await connection.close();
     },

@@ -27,13 +27,15 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     stopping = true;
     logger.info({ signal, started }, "stopping");
     if (!started) process.exit(0);
-    starting.then((running) => running.stop()).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, "stopping failed");
-        process.exit(1);
-      },
-    );
+    starting
+      .then((running) => running.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ err: error }, "stopping failed");
+          process.exit(1);
+        },
+      );
   });
 }
 process.on("unhandledRejection", (error) => logger.error({ err: error }, "unhandled rejection"));

@@ -99,7 +99,7 @@ async function startNodeKubelet(
 ): Promise<Running> {
   const { runtime, paths } = context;
   const cri = await CriRuntime.connect({
-    endpoint: prepared.criSocket,
+    endpoint: `unix://${prepared.criSocket}`,
     now: () => runtime.clock.now(),
     after: (ms, run) => runtime.timers.after(ms, run),
   });
@@ -112,6 +112,6 @@ async function startNodeKubelet(
     podCIDRs: [prepared.podCidr],
     clusterDns: [network.dnsAddress],
     clusterDomain: CLUSTER_DOMAIN,
-    cgroupRoot: `/coxswain-${network.slot}/${node}`,
+    cgroupRoot: prepared.cgroupRoot,
   });
 }

@@ -28,8 +28,9 @@ export class CriClient {
   readonly #image: Client;
   readonly #now: () => number;
 
-  /** `endpoint` as `unix:///run/containerd/containerd.sock`; `now` is the wall clock. */
-  constructor(endpoint: string, now: () => number) {
+  /** `socket` is an absolute path or `unix:///path`; `now` is the wall clock. */
+  constructor(socket: string, now: () => number) {
+    const endpoint = socket.startsWith("/") ? `unix://${socket}` : socket;
     const options = { longs: String, enums: String, defaults: true, arrays: true, objects: true };
     const definition = loadSync(dataFile("cri/runtime.proto"), options);
     const loaded = loadPackageDefinition(definition) as unknown as Loaded;

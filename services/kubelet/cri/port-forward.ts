@@ -4,8 +4,12 @@ import { connectSpdy, type SpdyConnection, type SpdyStream } from "./spdy.ts";
 const PROTOCOL = "portforward.k8s.io";
 
 /** Opens the streaming URL that the runtime answered to PortForward, for one connection. */
-export async function openPortForward(url: string, port: number): Promise<PortConnection> {
-  const connection = await connectSpdy(url, PROTOCOL);
+export async function openPortForward(
+  url: string,
+  port: number,
+  after: (ms: number, run: () => void) => () => void,
+): Promise<PortConnection> {
+  const connection = await connectSpdy(url, PROTOCOL, after);
   const headers = { port: String(port), requestID: "0" };
   const error = await connection.open({ streamType: "error", ...headers });
   error.end();

@@ -8,8 +8,12 @@ const PROTOCOL = "v4.channel.k8s.io";
  * Opens the streaming URL that the runtime answered to Exec or Attach. It is good for one
  * connection. @throws RuntimeError.
  */
-export async function openSession(url: string, options: SessionOptions): Promise<ContainerSession> {
-  const connection = await connectSpdy(url, PROTOCOL);
+export async function openSession(
+  url: string,
+  options: SessionOptions,
+  after: (ms: number, run: () => void) => () => void,
+): Promise<ContainerSession> {
+  const connection = await connectSpdy(url, PROTOCOL, after);
   // The runtime waits for exactly the streams that were asked for, in any order.
   const error = await connection.open({ streamType: "error" });
   const wanted = (name: string, when: boolean): Promise<SpdyStream | undefined> =>

@@ -27,24 +27,33 @@ const CONNECT_MS = 30_000;
  * Connects to a streaming URL, with one of the protocols that run on SPDY
  * (`v4.channel.k8s.io`, `portforward.k8s.io`). @throws RuntimeError.
  */
-export function connectSpdy(url: string, protocol: string): Promise<SpdyConnection> {
+export function connectSpdy(
+  url: string,
+  protocol: string,
+  after: (ms: number, run: () => void) => () => void,
+): Promise<SpdyConnection> {
   return new Promise((resolve, reject) => {
-    const fail = (message: string): void => reject(new RuntimeError("failed", message));
+    const fail = (message: string): void => {
+      cancel();
+      reject(new RuntimeError("failed", message));
+    };
     const headers = {
       Connection: "Upgrade",
       Upgrade: "SPDY/3.1",
       "X-Stream-Protocol-Version": protocol,
     };
-    const outgoing = request(url, { method: "POST", headers, timeout: CONNECT_MS, agent: false });
+    const outgoing = request(url, { method: "POST", headers, agent: false });
+    const cancel = after(CONNECT_MS, () => {
+      outgoing.destroy(new Error("the runtime did not answer"));
+    });
     outgoing.once("upgrade", (_response, socket, head) => {
-      socket.setTimeout(0);
+      cancel();
       resolve(new SpdyConnection(socket as Socket, head));
     });
     outgoing.once("response", (response) => {
       response.resume();
       fail(`the runtime answered ${response.statusCode} instead of switching protocols`);
     });
-    outgoing.once("timeout", () => outgoing.destroy(new Error("the runtime did not answer")));
     outgoing.once("error", (error) => fail(error.message));
     outgoing.end();
   });

@@ -155,7 +155,8 @@ function readyCondition(input: ConditionInput, containersReady: ConditionState):
       );
     } else if (condition.status !== "True") {
       messages.push(
-        `the status of pod readiness gate "${gate.conditionType}" is not "True", but ${condition.status}`,
+        `the status of pod readiness gate "${gate.conditionType}" ` +
+          `is not "True", but ${condition.status}`,
       );
     }
   }

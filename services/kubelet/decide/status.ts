@@ -187,7 +187,8 @@ function withoutRun(
   const waiting = findings.waiting.get(spec.name) ??
     failureOf(snapshot, named) ?? { reason: hasInit ? "PodInitializing" : "ContainerCreating" };
   const message =
-    "The container could not be located when the pod was deleted.  The container used to be Running";
+    "The container could not be located when the pod was deleted.  " +
+    "The container used to be Running";
   const lastState = gone ? { terminated: { ...gone, message } } : (before?.lastState ?? {});
   return { ...blank, state: { waiting }, lastState };
 }

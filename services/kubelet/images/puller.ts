@@ -58,8 +58,8 @@ export class ImagePuller {
     const present = await this.#runtime.imageStatus(name);
     const policy = wish.policy ?? defaultPullPolicy(name);
     if (present && policy !== "Always") {
-      const message = `Container image "${wish.image}" already present on machine and can be accessed by the pod`;
-      wish.report("Normal", "Pulled", message);
+      const where = "already present on machine and can be accessed by the pod";
+      wish.report("Normal", "Pulled", `Container image "${wish.image}" ${where}`);
       return present;
     }
     if (policy === "Never") {

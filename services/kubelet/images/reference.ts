@@ -1,6 +1,6 @@
 const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
-const DOMAIN =
-  "(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\\.(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?))*(?::[0-9]+)?";
+const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+const DOMAIN = `${LABEL}(?:\\.${LABEL})*(?::[0-9]+)?`;
 const TAG = "[\\w][\\w.-]{0,127}";
 const DIGEST = "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}";
 const REFERENCE = new RegExp(
@@ -18,7 +18,8 @@ export function withDefaultTag(image: string): string {
     const cause = shouting ? "repository name must be lowercase" : "invalid reference format";
     const detail = shouting ? `invalid reference format: ${cause}` : cause;
     throw new Error(
-      `Failed to apply default image tag "${image}": couldn't parse image name "${image}": ${detail}`,
+      `Failed to apply default image tag "${image}": ` +
+        `couldn't parse image name "${image}": ${detail}`,
     );
   }
   return match[2] || match[3] ? image : `${image}:latest`;

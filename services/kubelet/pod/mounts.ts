@@ -85,7 +85,8 @@ async function resolveSubPath(volume: string, subPath: string, name: string): Pr
   const clean = normalize(subPath);
   const refuse = (): never => {
     throw new ContainerConfigError(
-      `failed to prepare subPath for volumeMount "${name}": subpath "${subPath}" not within volume path "${volume}"`,
+      `failed to prepare subPath for volumeMount "${name}": ` +
+        `subpath "${subPath}" not within volume path "${volume}"`,
     );
   };
   if (isAbsolute(clean) || clean === ".." || clean.startsWith("../")) refuse();

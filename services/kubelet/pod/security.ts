@@ -127,7 +127,8 @@ function mustNotBeRoot(
   if (image?.uid !== undefined && image.uid !== 0) return;
   if (image?.uid === undefined && image?.username) {
     throw new ContainerConfigError(
-      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`,
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), ` +
+        `cannot verify user is non-root ${where}`,
     );
   }
   throw new ContainerConfigError(`container has runAsNonRoot and image will run as root ${where}`);

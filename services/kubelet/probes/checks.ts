@@ -74,7 +74,8 @@ async function checkExec(
     return { healthy: exitCode === 0, message: output };
   } catch (error) {
     if (error instanceof RuntimeError && error.code === "timeout") {
-      const text = `command timed out: "${command.join(" ")}" timed out after ${formatDuration(timeoutMs)}`;
+      const limit = formatDuration(timeoutMs);
+      const text = `command timed out: "${command.join(" ")}" timed out after ${limit}`;
       return { healthy: false, message: text };
     }
     throw error;
@@ -214,7 +215,8 @@ function checkGrpc(
   return new Promise<CheckResult>((resolve) => {
     client.waitForReady(new Date(now() + timeoutMs), (unready) => {
       if (unready) {
-        const text = `timeout: failed to connect service "${address}" within ${formatDuration(timeoutMs)}: context deadline exceeded`;
+        const limit = `within ${formatDuration(timeoutMs)}: context deadline exceeded`;
+        const text = `timeout: failed to connect service "${address}" ${limit}`;
         resolve({ healthy: false, message: text });
         return;
       }

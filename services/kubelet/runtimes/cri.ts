@@ -33,6 +33,7 @@ const STOP_SLACK_MS = 30_000;
 const EVENTS_AGAIN_MS = 1_000;
 
 export interface CriRuntimeOptions {
+  /** The socket: its absolute path, or `unix:///path`. */
   readonly endpoint: string;
   /** Wall clock, for deadlines. */
   readonly now: () => number;
@@ -72,11 +73,10 @@ export class CriRuntime implements ContainerRuntime {
     const answer = await this.#client.runtime<StatusAnswer>("Status", {}, LIST_MS);
     return (answer.status?.conditions ?? [])
       .filter(({ type, status }) => !status && (type === "RuntimeReady" || type === "NetworkReady"))
-      .map(({ type, reason, message }) =>
-        type === "NetworkReady"
-          ? `container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`
-          : `container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`,
-      );
+      .map(({ type, reason, message }) => {
+        const part = type === "NetworkReady" ? "container runtime network" : "container runtime";
+        return `${part} not ready: ${type}=false reason:${reason} message:${message}`;
+      });
   }
 
   async listSandboxes(): Promise<readonly SandboxSummary[]> {
@@ -211,19 +211,19 @@ export class CriRuntime implements ContainerRuntime {
       stderr: options.stderr && !options.tty,
     };
     const { url } = await this.#client.runtime<{ url: string }>("Exec", request, CALL_MS);
-    return openSession(url, options);
+    return openSession(url, options, this.#options.after);
   }
 
   async attach(id: string, options: SessionOptions): Promise<ContainerSession> {
     const request = { containerId: id, ...options, stderr: options.stderr && !options.tty };
     const { url } = await this.#client.runtime<{ url: string }>("Attach", request, CALL_MS);
-    return openSession(url, options);
+    return openSession(url, options, this.#options.after);
   }
 
   async portForward(sandbox: string, port: number): Promise<PortConnection> {
     const request = { podSandboxId: sandbox, port: [port] };
     const { url } = await this.#client.runtime<{ url: string }>("PortForward", request, CALL_MS);
-    return openPortForward(url, port);
+    return openPortForward(url, port, this.#options.after);
   }
 
   async imageStatus(image: string): Promise<ImageStatus | undefined> {
@@ -257,7 +257,7 @@ export class CriRuntime implements ContainerRuntime {
         const uid = event.podSandboxStatus?.metadata?.uid;
         if (uid) changed(uid);
       });
-      // 12: UNIMPLEMENTED. Older runtimes have no events; the relist sees everything a little later.
+      // 12: UNIMPLEMENTED. Older runtimes have no events; the relist sees all a little later.
       stream.on("error", (error: { code?: number }) => {
         supported = error.code !== 12;
       });

@@ -28,7 +28,7 @@ export interface ContainerRuntime {
   removeSandbox(id: string): Promise<void>;
   createContainer(sandbox: string, config: ContainerConfig, in_: SandboxConfig): Promise<string>;
   startContainer(id: string): Promise<void>;
-  /** SIGTERM (or the image's signal), then SIGKILL after the grace period. Resolves when it is dead. */
+  /** SIGTERM (or the image's signal), after the grace period SIGKILL. Resolves when it is dead. */
   stopContainer(id: string, graceSeconds: number): Promise<void>;
   removeContainer(id: string): Promise<void>;
   /** Begins a new log file after the old one was renamed. */
@@ -47,7 +47,7 @@ export interface ContainerRuntime {
   pullImage(image: string, credentials: RegistryCredentials | undefined): Promise<string>;
   listImages(): Promise<readonly ImageStatus[]>;
 
-  /** Calls `changed` when something may have happened in the pod; does nothing where unsupported. */
+  /** Calls `changed` when something may have happened in a pod; nothing where unsupported. */
   watch(changed: (podUid: string) => void): () => void;
   close(): void;
 }

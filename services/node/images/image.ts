@@ -59,7 +59,7 @@ export function ociArchitecture(architecture: string = process.arch): string {
   return architecture === "x64" ? "amd64" : architecture;
 }
 
-/** Packs the entries, in the given order, as a compressed layer. The same entries give the same bytes. */
+/** Packs the entries, in that order, as a compressed layer; equal entries give equal bytes. */
 export async function buildLayer(entries: readonly LayerEntry[]): Promise<Layer> {
   const archive = pack();
   const chunks: Buffer[] = [];

@@ -15,8 +15,8 @@ const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 type Values = Record<string, unknown>;
 
 /**
- * Decodes an object as Kubernetes' clients encode it (type and raw bytes in an envelope) to what its
- * JSON would say. Fields at their zero value that JSON leaves out are left out.
+ * Decodes an object as Kubernetes' clients encode it (type and raw bytes in an envelope) to what
+ * its JSON would say. Fields at their zero value that JSON leaves out are left out.
  * @throws StatusError BadRequest
  */
 export function decodeProtobuf(body: Uint8Array): KubernetesObject {

@@ -27,7 +27,7 @@ export interface Grant {
 
 type Grants = Map<string, Grant[]>;
 
-/** The rules of all bindings by their subjects, rebuilt per namespace when something in it changed. */
+/** The rules of all bindings by subject, rebuilt per namespace when something in it changed. */
 export class RuleIndex {
   readonly #projection: ProjectionReader;
   #cluster: Grants | undefined;
@@ -172,7 +172,8 @@ function describe(
 }
 
 function roleMissing(reference: RoleRef): string {
-  return `${reference.kind.toLowerCase()}.${RBAC_GROUP} ${JSON.stringify(reference.name)} not found`;
+  const kind = reference.kind.toLowerCase();
+  return `${kind}.${RBAC_GROUP} ${JSON.stringify(reference.name)} not found`;
 }
 
 function append<V>(map: Map<string, V[]>, key: string, value: V): void {

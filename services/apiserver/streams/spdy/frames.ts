@@ -1,4 +1,4 @@
-/** Frames of SPDY/3.1 (protocol draft 3.1, section 2.6). Header blocks are still compressed here. */
+/** Frames of SPDY/3.1 (protocol draft 3.1, section 2.6). Header blocks are compressed here. */
 export type SpdyFrame =
   | { readonly type: "data"; stream: number; fin: boolean; payload: Buffer }
   | {
