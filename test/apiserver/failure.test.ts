@@ -30,6 +30,7 @@ async function startFailing(options: { carriedOut: boolean; error: Error }) {
     get: (key, at) => real.get(key, at),
     list: (prefix, at) => real.list(prefix, at),
     watch: (prefix, from, handler) => real.watch(prefix, from, handler),
+    revisionBefore: (time) => real.revisionBefore(time),
     compact: (revision) => real.compact(revision),
     close: () => real.close(),
   };
