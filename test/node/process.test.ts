@@ -81,6 +81,7 @@ describeOnMachine("pods as processes of the host", ["unshare", "nsenter", "setpr
   it("lets containers run on without the kubelet", async () => {
     const name = await lab.pod({ containers: [{ name: "main", command: FOREVER }] });
     const before = await lab.until(name, isReady);
+    await expect.poll(() => lab.logs(name, "main")).toBe("up\n");
     await kubelet?.stop();
     kubelet = await lab.startKubelet();
     const after = await lab.until(name, isReady);

@@ -1,5 +1,14 @@
 import { execFile, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Cancel, Runtime } from "../../../../shared/runtime/runtime.ts";
 import {
@@ -33,7 +42,8 @@ import {
 } from "./state.ts";
 
 const COPY_MS = 100;
-const POLL_MS = 20;
+const POLL_MS = 10;
+const BEGIN_MS = 20_000;
 const OUTPUT_MOST_BYTES = 16 * 1024 * 1024;
 const LOST = 137;
 
@@ -159,7 +169,8 @@ export class ProcessRuntime implements ContainerRuntime {
     const id = this.#freshId();
     const folder = this.#folder(id);
     const stage = join(folder, "stage");
-    const script = startScript(config, sandboxConfig, { stage, root: this.#root });
+    const marker = join(folder, "begun");
+    const script = startScript(config, sandboxConfig, { stage, root: this.#root, marker });
     mkdirSync(stage, { recursive: true });
     writeFileSync(join(folder, "start.sh"), script);
     const createdAt = this.#options.runtime.clock.now();
@@ -192,6 +203,24 @@ export class ProcessRuntime implements ContainerRuntime {
     const startedAt = this.#options.runtime.clock.now();
     const record: ProcessRecord = { pid, startTicks: startTicks(pid) ?? "", startedAt };
     writeRecord(folder, "process", record);
+    await this.#untilBegun(id);
+  }
+
+  /** Its namespaces and mounts are there, and its command begins. @throws RuntimeError. */
+  async #untilBegun(id: string): Promise<void> {
+    const folder = this.#folder(id);
+    const { clock, timers } = this.#options.runtime;
+    const deadline = clock.monotonic() + BEGIN_MS;
+    while (!existsSync(join(folder, "begun"))) {
+      if (this.#stateOf(id) === "exited") {
+        const said = readFileSync(join(folder, "stderr.raw"), "utf8").trim();
+        throw new RuntimeError("failed", `the container could not be set up: ${said}`);
+      }
+      if (clock.monotonic() >= deadline) {
+        throw new RuntimeError("timeout", "the container was not set up in time");
+      }
+      await timers.sleep(POLL_MS);
+    }
   }
 
   async stopContainer(id: string, graceSeconds: number): Promise<void> {

@@ -33,8 +33,8 @@ const LAYERS = `layer() {
     case "$name" in proc|sys|dev|run|tmp|mnt|media|lost+found) continue ;; esac
     if [ -L "$place" ]; then cp -P "$place" root/; continue; fi
     [ -d "$place" ] || continue
-    mkdir "root/$name" "upper/$name" "work/$name"
-    places="lowerdir=$place,upperdir=$1/upper/$name,workdir=$1/work/$name$2"
+    mkdir "root/$name" "upper/$name" "spare/$name"
+    places="lowerdir=$place,upperdir=$1/upper/$name,workdir=$1/spare/$name$2"
     mount -t overlay overlay -o "$places" "root/$name" 2>/dev/null ||
       mount --rbind "$place" "root/$name"
   done
@@ -54,7 +54,7 @@ mount -o remount,bind,ro root`;
 export function startScript(
   config: ContainerConfig,
   sandbox: SandboxConfig,
-  options: { stage: string; root: boolean },
+  options: { stage: string; root: boolean; marker: string },
 ): string {
   refuseUnsupported(config, options.root);
   const root = join(options.stage, "root");
@@ -62,7 +62,7 @@ export function startScript(
     "set -e",
     `mount -t tmpfs -o mode=755 tmpfs ${quote(options.stage)}`,
     `cd ${quote(options.stage)}`,
-    "mkdir upper work root",
+    "mkdir upper spare root",
     LAYERS,
     layersCall(options),
     "mkdir -p root/proc root/sys root/dev root/run root/tmp",
@@ -74,6 +74,8 @@ export function startScript(
     sandbox.hostname ? `hostname ${quote(sandbox.hostname)}` : ":",
     config.workingDir ? `mkdir -p ${quote(join(root, config.workingDir))}` : ":",
     config.linux.securityContext.readonlyRootfs ? READ_ONLY : ":",
+    // From here on what fails is the container's own doing.
+    `: > ${quote(options.marker)}`,
     `exec ${commandWords(config, root).map(quote).join(" ")}`,
   ];
   return `${lines.join("\n")}\n`;
