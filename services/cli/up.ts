@@ -241,9 +241,8 @@ async function untilReady(settings: ClusterSettings, paths: Paths): Promise<void
     }
     await pause(POLL_MS);
   }
-  throw new Error(
-    `The apiserver was not ready after ${START_MS_MAX / 1000} s: ${last}\n${logHint(paths, "apiserver")}`,
-  );
+  const hint = logHint(paths, "apiserver");
+  throw new Error(`The apiserver was not ready after ${START_MS_MAX / 1000} s: ${last}\n${hint}`);
 }
 
 async function untilNodesReady(settings: ClusterSettings, paths: Paths): Promise<void> {

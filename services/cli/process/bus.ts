@@ -44,7 +44,9 @@ export function logReplicas({ natsUrl }: ClusterSettings): number {
   return (natsUrl ?? "").split(",").length >= 3 ? 3 : 1;
 }
 
-/** Dependencies of an actor in this process; replicas of the same actor differ by process and pid. */
+/**
+ * Dependencies of an actor in this process; replicas of the same actor differ by process and pid.
+ */
 export function dependenciesOf(
   { runtime, logger, name }: ProcessContext,
   bus: Bus,

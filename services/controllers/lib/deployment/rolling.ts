@@ -76,8 +76,8 @@ function removeHealthy(
 
 /**
  * Available pods by ReplicaSet, counted from the pods themselves: the status lags behind them, and
- * on it pods that have just become ready would be given up as unhealthy. A smaller spec.replicas has
- * given up pods that are still there; those that are not ready go first, so this many stay.
+ * on it pods that have just become ready would be given up as unhealthy. A smaller spec.replicas
+ * has given up pods that are still there; those that are not ready go first, so this many stay.
  */
 function availabilityAt(all: readonly ReplicaSet[], at: Snapshot): ReadonlyMap<ReplicaSet, number> {
   return new Map(
