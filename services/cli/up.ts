@@ -29,6 +29,7 @@ import { cacheFolder, programFile } from "./folders.ts";
 import { stopNodes } from "./nodes.ts";
 import { readPid } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
+import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
@@ -184,7 +185,7 @@ async function start(
   const runtime = liveRuntime();
   const credentials = readCredentials(paths, settings);
   const network = clusterNetwork(settings.slot);
-  const names = [network.kubernetesAddress, network.hostAddress];
+  const names = [network.kubernetesAddress, network.hostAddress, hostAddress()];
   const pki = ensurePki(paths.data, names, runtime);
   ensureTokenFile(paths.token, runtime);
   writeKubeconfig(paths.kubeconfig, pki, `https://127.0.0.1:${settings.apiPort}`, settings.name);

@@ -8,7 +8,8 @@ import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
 import { startApiserver } from "../../apiserver/start.ts";
 import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
-import { numberOf } from "../cluster.ts";
+import { type NodeRuntime, numberOf } from "../cluster.ts";
+import { hostAddress } from "../process-node.ts";
 import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
@@ -28,7 +29,11 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   const network = clusterNetwork(settings.slot);
   // Further replicas take the ports behind the first.
   const port = settings.apiPort + numberOf(name) - 1;
-  const pki = ensurePki(paths.data, [network.kubernetesAddress, network.hostAddress], runtime);
+  const pki = ensurePki(
+    paths.data,
+    [network.kubernetesAddress, network.hostAddress, hostAddress()],
+    runtime,
+  );
   const dependencies = dependenciesOf(context, bus);
   // Leases keep no history. Only this process may change the logs, so compaction lives here.
   const compaction = startCompaction(dependencies, {
@@ -38,7 +43,7 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   const running = await startApiserver(dependencies, {
     stores: { cluster, events, leases },
     network: { serviceCidr: network.serviceCidr, nodePortRange: NODE_PORTS },
-    serving: { address: network.hostAddress, port },
+    serving: { address: servingAddress(settings.runtime, network.hostAddress), port },
     https: {
       pki,
       port,
@@ -52,4 +57,9 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
       await connection.close();
     },
   };
+}
+
+/** Where pods reach this machine: those of real nodes by its bridge. */
+function servingAddress(runtime: NodeRuntime, bridge: string): string {
+  return runtime === "process" ? hostAddress() : bridge;
 }
