@@ -27,7 +27,7 @@ import {
 import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
 import { stopNodes } from "./nodes.ts";
-import { readPid } from "./pids.ts";
+import { isAlive, readPid } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
@@ -58,6 +58,8 @@ const POLL_MS = 25;
 export async function up(options: UpOptions, progress: Progress): Promise<void> {
   const paths = pathsOf(options.data);
   createFolders(paths);
+  // `npm start` does not name the data folder, but whoever looks for the process should find it.
+  process.title = `cox up --data ${paths.data}`;
   const running = supervisorOf(paths);
   if (running !== undefined) {
     const hint = `\`cox status --data ${paths.data}\` shows it, \`cox down --data ${paths.data}\``;
@@ -90,17 +92,7 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
 export function supervisorOf(paths: Paths): number | undefined {
   const pid = readPid(join(paths.run, "supervisor.pid"));
   if (pid === undefined || pid === process.pid) return undefined;
-  return isSupervisor(pid) ? pid : undefined;
-}
-
-/** A supervisor in the foreground need not show its data folder: `npm start` does not name it. */
-function isSupervisor(pid: number): boolean {
-  try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-    return line.includes("cox") || line.includes("bootstrap.mjs");
-  } catch {
-    return false;
-  }
+  return isAlive(pid, paths.data) ? pid : undefined;
 }
 
 function stopRequested(): { promise: Promise<void>; requested: () => boolean } {
