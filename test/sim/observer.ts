@@ -1,7 +1,9 @@
+import type { PlanRequest } from "../../shared/actor/api.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject, OwnerReference } from "../../shared/api/object.ts";
 import type { MemoryStore } from "../../shared/store/memory.ts";
 import type { Key, Revision, Version, WriteHeaders } from "../../shared/store/store.ts";
+import { isAvailable } from "./pods.ts";
 
 /** One object before and after a commit. */
 export interface ObjectChange {
@@ -11,6 +13,8 @@ export interface ObjectChange {
   readonly before: KubernetesObject | undefined;
   readonly after: KubernetesObject | undefined;
   readonly headers: WriteHeaders;
+  /** Revision of the snapshot that an actor decided it on, where that is known. */
+  readonly decidedAt: Revision | undefined;
 }
 
 /** Looks at the state after each commit; answers what is wrong. */
@@ -21,6 +25,8 @@ export class ClusterState {
   readonly #resources = new Map<string, Map<Key, KubernetesObject>>();
   readonly #owned = new Map<string, Map<Key, KubernetesObject>>();
   readonly #onNode = new Map<string, Map<Key, KubernetesObject>>();
+  /** How many available pods an owner has had, from which revision on; ascending. */
+  readonly #available = new Map<string, { revision: Revision; pods: number }[]>();
 
   get(key: Key): KubernetesObject | undefined {
     return this.#resources.get(key.slice(0, key.indexOf("/")))?.get(key);
@@ -43,6 +49,12 @@ export class ClusterState {
     return [...(this.#onNode.get(node)?.values() ?? [])];
   }
 
+  /** How many available pods the owner had at the revision. */
+  availableAt(owner: string, revision: Revision): number {
+    const history = this.#available.get(owner) ?? [];
+    return history.findLast((each) => each.revision <= revision)?.pods ?? 0;
+  }
+
   owner(object: KubernetesObject): KubernetesObject | undefined {
     const reference = controllerOf(object);
     if (reference === undefined) return undefined;
@@ -62,9 +74,21 @@ export class ClusterState {
       within(this.#owned, uid).set(key, after as KubernetesObject);
     }
     if (resource !== "pods") return;
+    this.#countAvailable(change);
     this.#onNode.get(before?.["spec"]?.nodeName ?? "")?.delete(key);
     const node: string | undefined = after?.["spec"]?.nodeName;
     if (node) within(this.#onNode, node).set(key, after as KubernetesObject);
+  }
+
+  #countAvailable({ before, after, revision }: ObjectChange): void {
+    for (const [pod, sign] of [[before, -1] as const, [after, 1] as const]) {
+      const owner = pod && isAvailable(pod) ? controllerOf(pod)?.uid : undefined;
+      if (owner === undefined) continue;
+      const history = this.#available.get(owner) ?? [];
+      const pods = (history.at(-1)?.pods ?? 0) + sign;
+      history.push({ revision, pods });
+      this.#available.set(owner, history);
+    }
   }
 }
 
@@ -97,6 +121,8 @@ export class Observer {
   revision = 0;
   readonly #invariants: readonly Invariant[];
   readonly #trace: (line: string) => void;
+  /** By trace: which snapshot a plan was decided on. */
+  readonly #decided = new Map<string, Revision>();
   #commit: Version[] = [];
 
   constructor(store: MemoryStore, invariants: readonly Invariant[], trace: (line: string) => void) {
@@ -106,6 +132,12 @@ export class Observer {
       version: (version) => this.#take(version),
       failed: (error) => void this.violations.push(`the log failed: ${error.message}`),
     });
+  }
+
+  /** A plan has been sent. */
+  planned(data: Uint8Array): void {
+    const plan = JSON.parse(Buffer.from(data).toString()) as PlanRequest;
+    this.#decided.set(plan.trace, plan.decidedAt);
   }
 
   #take(version: Version): void {
@@ -131,7 +163,8 @@ export class Observer {
     const before = this.state.get(key);
     const resource = key.slice(0, key.indexOf("/"));
     const after = value === null ? undefined : (JSON.parse(value.toString()) as KubernetesObject);
-    return { key, revision, resource, before, after, headers };
+    const decidedAt = this.#decided.get(headers.trace);
+    return { key, revision, resource, before, after, headers, decidedAt };
   }
 }
 

@@ -111,7 +111,7 @@ function rootsOf(paths: readonly ApiPath[]): Set<string> {
 
 /** The build writes the texts beside the program; without them fields have no descriptions. */
 function builtDocumentation(): Documentation {
-  const file = new URL("documentation.json", import.meta.url);
+  const file = new URL("../../../dist/documentation.json", import.meta.url);
   if (!existsSync(file)) return {};
   return JSON.parse(readFileSync(file, "utf8")) as Documentation;
 }

@@ -66,8 +66,14 @@ function summarize(file, code) {
   return 0;
 }
 
-/** `npm run bench [name ...]`: runs the programs in test/bench/, each prints its own figures. */
-export async function runBenchmarks(root, names) {
+/**
+ * `npm run bench -- [name ...] [options]`: runs the programs in test/bench/, each prints its own
+ * figures. What begins with the first option goes to the programs.
+ */
+export async function runBenchmarks(root, args) {
+  const end = args.findIndex((each) => each.startsWith("-"));
+  const names = end < 0 ? args : args.slice(0, end);
+  const options = end < 0 ? [] : args.slice(end);
   const folder = join(root, "test", "bench");
   const all = readdirSync(folder).filter((file) => file.endsWith(".bench.ts"));
   const chosen = all.filter((file) => names.length === 0 || names.includes(file.split(".")[0]));
@@ -78,7 +84,10 @@ export async function runBenchmarks(root, names) {
   for (const file of chosen) {
     const program = await buildOne(root, join("test/bench", file));
     process.stdout.write(`\n== ${file}\n`);
-    const result = spawnSync(process.execPath, [program], { cwd: root, stdio: "inherit" });
+    const result = spawnSync(process.execPath, [program, ...options], {
+      cwd: root,
+      stdio: "inherit",
+    });
     if (result.status !== 0) return result.status ?? 1;
   }
   return 0;
