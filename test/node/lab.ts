@@ -49,7 +49,7 @@ export class NodeLab {
   async stop(): Promise<void> {
     await this.#kubelet?.stop();
     await this.#apiserver?.stop();
-    if (this.#asProcesses) rmSync(this.cluster.data, { recursive: true, force: true });
+    if (this.#asProcesses) await this.#removeProcesses();
     else await this.cluster.remove();
   }
 
@@ -236,6 +236,13 @@ export class NodeLab {
     const text = await collect(stream, 1);
     await stream.end();
     return text;
+  }
+
+  async #removeProcesses(): Promise<void> {
+    const processes = this.#processRuntime();
+    for (const { id } of await processes.listSandboxes()) await processes.removeSandbox(id);
+    processes.close();
+    rmSync(this.cluster.data, { recursive: true, force: true });
   }
 
   #processRuntime(): ProcessRuntime {
