@@ -109,8 +109,8 @@ const DESIRED = "deployment.kubernetes.io/desired-replicas";
 /**
  * A rollout never takes away available pods below what it permits: counted are the available pods
  * that the ReplicaSets still ask for, as they were when it was decided: nobody can see a pod become
- * ready or go away while the decision is under way. (A change of scale in the middle is spread over all
- * ReplicaSets, as upstream does, and may.)
+ * ready or go away while the decision is under way. (A change of scale in the middle is spread over
+ * all ReplicaSets, as upstream does, and may.)
  */
 const neverTooFewAvailable: Invariant = (commit, state) =>
   commit.flatMap((change) => {
