@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { parseQuantity } from "../../shared/api/quantity.ts";
-import type { ClusterState, Invariant, ObjectChange } from "./observer.ts";
+import { type ClusterState, controllerOf, type Invariant, type ObjectChange } from "./observer.ts";
 import { isActive, isTerminal } from "./pods.ts";
 
 /** Annotations with this prefix mark what the simulated user has done; they must never vanish. */
@@ -39,18 +39,28 @@ const neverTooManyPods: Invariant = (commit, state) => {
   });
 };
 
-/** The ReplicaSet controller never deletes below what is asked for. */
+/**
+ * The ReplicaSet controller never deletes below what is asked for, given the pods that were there
+ * when it decided: somebody else may take one away meanwhile.
+ */
 const neverTooFewPods: Invariant = (commit, state) => {
-  const shrinking = replicaSetsOf(commit, state, ({ before, after, headers }) => {
-    const was = before !== undefined && isActive(before);
+  const deletions = commit.filter(({ resource, before, after, headers }) => {
+    const was = resource === "pods" && before !== undefined && isActive(before);
     return was && (after === undefined || !isActive(after)) && headers.actor === "replicaset";
   });
+  const shrinking = replicaSetsOf(deletions, state, () => true);
   return [...shrinking].flatMap((replicaSet) => {
-    if (replicaSet.metadata.deletionTimestamp !== undefined) return [];
-    const has = activePods(replicaSet, state).length;
+    const { uid = "", deletionTimestamp } = replicaSet.metadata;
+    if (deletionTimestamp !== undefined) return [];
+    const own = deletions.filter(
+      ({ before }) => controllerOf(before as KubernetesObject)?.uid === uid,
+    );
+    const [first] = own;
+    const decidedAt = first?.decidedAt ?? (first?.revision ?? 0) - 1;
+    const left = state.activeAt(uid, decidedAt) - own.length;
     const asks: number = replicaSet["spec"].replicas;
-    return has < asks
-      ? [`ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, was cut to ${has}`]
+    return left < asks
+      ? [`ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, was cut to ${left}`]
       : [];
   });
 };
@@ -109,8 +119,8 @@ const DESIRED = "deployment.kubernetes.io/desired-replicas";
 /**
  * A rollout never takes away available pods below what it permits: counted are the available pods
  * that the ReplicaSets still ask for, as they were when it was decided: nobody can see a pod become
- * ready or go away while the decision is under way. (A change of scale in the middle is spread over all
- * ReplicaSets, as upstream does, and may.)
+ * ready or go away while the decision is under way. (A change of scale in the middle is spread over
+ * all ReplicaSets, as upstream does, and may.)
  */
 const neverTooFewAvailable: Invariant = (commit, state) =>
   commit.flatMap((change) => {

@@ -1,9 +1,8 @@
-import type { PlanRequest } from "../../shared/actor/api.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject, OwnerReference } from "../../shared/api/object.ts";
 import type { MemoryStore } from "../../shared/store/memory.ts";
 import type { Key, Revision, Version, WriteHeaders } from "../../shared/store/store.ts";
-import { isAvailable } from "./pods.ts";
+import { isActive, isAvailable } from "./pods.ts";
 
 /** One object before and after a commit. */
 export interface ObjectChange {
@@ -25,8 +24,8 @@ export class ClusterState {
   readonly #resources = new Map<string, Map<Key, KubernetesObject>>();
   readonly #owned = new Map<string, Map<Key, KubernetesObject>>();
   readonly #onNode = new Map<string, Map<Key, KubernetesObject>>();
-  /** How many available pods an owner has had, from which revision on; ascending. */
-  readonly #available = new Map<string, { revision: Revision; pods: number }[]>();
+  readonly #available = new CountHistory();
+  readonly #active = new CountHistory();
 
   get(key: Key): KubernetesObject | undefined {
     return this.#resources.get(key.slice(0, key.indexOf("/")))?.get(key);
@@ -51,8 +50,12 @@ export class ClusterState {
 
   /** How many available pods the owner had at the revision. */
   availableAt(owner: string, revision: Revision): number {
-    const history = this.#available.get(owner) ?? [];
-    return history.findLast((each) => each.revision <= revision)?.pods ?? 0;
+    return this.#available.at(owner, revision);
+  }
+
+  /** How many active pods the owner had at the revision. */
+  activeAt(owner: string, revision: Revision): number {
+    return this.#active.at(owner, revision);
   }
 
   owner(object: KubernetesObject): KubernetesObject | undefined {
@@ -74,21 +77,36 @@ export class ClusterState {
       within(this.#owned, uid).set(key, after as KubernetesObject);
     }
     if (resource !== "pods") return;
-    this.#countAvailable(change);
+    this.#count(change);
     this.#onNode.get(before?.["spec"]?.nodeName ?? "")?.delete(key);
     const node: string | undefined = after?.["spec"]?.nodeName;
     if (node) within(this.#onNode, node).set(key, after as KubernetesObject);
   }
 
-  #countAvailable({ before, after, revision }: ObjectChange): void {
+  #count({ before, after, revision }: ObjectChange): void {
     for (const [pod, sign] of [[before, -1] as const, [after, 1] as const]) {
-      const owner = pod && isAvailable(pod) ? controllerOf(pod)?.uid : undefined;
+      if (pod === undefined || !isActive(pod)) continue;
+      const owner = controllerOf(pod)?.uid;
       if (owner === undefined) continue;
-      const history = this.#available.get(owner) ?? [];
-      const pods = (history.at(-1)?.pods ?? 0) + sign;
-      history.push({ revision, pods });
-      this.#available.set(owner, history);
+      this.#active.add(owner, revision, sign);
+      if (isAvailable(pod)) this.#available.add(owner, revision, sign);
     }
+  }
+}
+
+/** How many of something an owner has had, from which revision on. */
+class CountHistory {
+  /** Ascending by revision. */
+  readonly #counts = new Map<string, { revision: Revision; count: number }[]>();
+
+  add(owner: string, revision: Revision, difference: number): void {
+    const history = this.#counts.get(owner) ?? [];
+    history.push({ revision, count: (history.at(-1)?.count ?? 0) + difference });
+    this.#counts.set(owner, history);
+  }
+
+  at(owner: string, revision: Revision): number {
+    return this.#counts.get(owner)?.findLast((each) => each.revision <= revision)?.count ?? 0;
   }
 }
 
@@ -110,6 +128,8 @@ function within<V>(maps: Map<string, Map<Key, V>>, name: string): Map<Key, V> {
   }
   return map;
 }
+
+const PLAN_HEAD_BYTES = 300;
 
 /** Follows the log without delay, keeps its state and checks the invariants after each commit. */
 export class Observer {
@@ -134,10 +154,12 @@ export class Observer {
     });
   }
 
-  /** A plan has been sent. */
+  /** A plan has been sent; its head says on which snapshot it was decided. */
   planned(data: Uint8Array): void {
-    const plan = JSON.parse(Buffer.from(data).toString()) as PlanRequest;
-    this.#decided.set(plan.trace, plan.decidedAt);
+    const head = Buffer.from(data.subarray(0, PLAN_HEAD_BYTES)).toString();
+    const [, trace] = /"trace":"(\w+)/.exec(head) ?? [];
+    const [, decidedAt] = /"decidedAt":(\d+)/.exec(head) ?? [];
+    if (trace && decidedAt) this.#decided.set(trace, Number(decidedAt));
   }
 
   #take(version: Version): void {

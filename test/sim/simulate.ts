@@ -51,7 +51,7 @@ export interface SimulationResult {
   readonly reproduce: string;
 }
 
-const DEPLOYMENT_PLANS = "api.system:controller:deployment.plan";
+const PLANS = /^api\.system:controller:(?:deployment|replicaset)\.plan$/;
 const REPLICAS = 3;
 const NODES = 3;
 const STEPS = 12;
@@ -131,7 +131,7 @@ class SimulationRun {
     const trace = (line: string): void => simulator.trace(line);
     this.#observer = new Observer(logs.cluster.store, INVARIANTS, trace);
     this.#network.onSend = (subject, data) => {
-      if (subject === DEPLOYMENT_PLANS) this.#observer.planned(data);
+      if (PLANS.test(subject)) this.#observer.planned(data);
     };
     const real = controllers({ rootCertificate: "certificate" });
     const members = membersOf({
