@@ -1,5 +1,6 @@
 /** Create, get, patch, list and delete of ConfigMaps of 1 KB. */
 import { type Answer, type Client, MERGE_PATCH } from "./client.ts";
+import { cpuBetween, type Process, usageOf } from "./processes.ts";
 import { quantile, type Report } from "./report.ts";
 
 export interface Limits {

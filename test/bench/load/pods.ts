@@ -67,6 +67,18 @@ async function observe(client: Client): Promise<{ observer: Observer; stop: () =
   return { observer, stop };
 }
 
+/** A revision grows by one with each write; events have a log of their own in Coxswain. */
+async function logEnds(client: Client): Promise<{ objects: number; events: number }> {
+  const end = async (path: string): Promise<number> => {
+    const { metadata } = await client.json<{ metadata: { resourceVersion: string } }>(path);
+    return Number(metadata.resourceVersion);
+  };
+  return {
+    objects: await end(`${PODS}?limit=1`),
+    events: await end(`/api/v1/namespaces/${NAMESPACE}/events?limit=1`),
+  };
+}
+
 function container(image: string): object {
   const requests = { cpu: "10m", memory: "16Mi" };
   return { name: "main", image, resources: { requests } };
@@ -133,12 +145,17 @@ export async function measureDeployment(
     change: () => Promise<unknown>,
     reached: () => boolean,
   ): Promise<void> => {
-    const [began, writes] = [performance.now(), observer.writes];
+    const [first, writes] = [await logEnds(client), observer.writes];
+    const began = performance.now();
     await change();
     const done = await observer.until(reached);
     const value = done ? (performance.now() - began) / 1000 : Number.NaN;
-    const perPod = ((observer.writes - writes) / replicas).toFixed(1);
-    const note = `${perPod} versions a pod${done ? "" : "; NEVER REACHED"}`;
+    const last = await logEnds(client);
+    const perPod = (count: number): string => (count / replicas).toFixed(2);
+    const [all, events] = [last.objects - first.objects, last.events - first.events];
+    const note =
+      `a pod: ${perPod(observer.writes - writes)} versions, ${perPod(all)} writes of objects, ` +
+      `${perPod(events)} of events${done ? "" : "; NEVER REACHED"}`;
     const title = `Deployment of ${replicas}, ${what}`;
     report.add({ what: title, value, unit: "s", reference: reference * share, budget: 2, note });
   };
