@@ -215,7 +215,7 @@ function isNamed(path: string, references: readonly string[]): boolean {
 }
 
 function isEntryPoint(path: string): boolean {
-  return /(?:^|\/)(?:main|process|vitest\.config)\.ts$|\.test\.ts$/.test(path);
+  return /(?:^|\/)(?:main|process|vitest\.config)\.ts$|\.(?:test|bench)\.ts$/.test(path);
 }
 
 function linesOf(text: string, pattern: RegExp): number[] {
