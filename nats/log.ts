@@ -21,7 +21,9 @@ const SUBJECTS_PER_READ = 500;
 export interface CompactionMark {
   /** Reads below fail. */
   readonly compacted: Revision;
-  /** Up to here everything has been removed; below `compacted` after a compaction that broke off. */
+  /**
+   * Up to here everything has been removed; below `compacted` after a compaction that broke off.
+   */
   readonly removed: Revision;
   /** Sequence of the message that says so: the expectation for changing it. */
   readonly sequence: number;
@@ -176,7 +178,9 @@ export class Log {
   }
 }
 
-/** The end of an answer of several messages: an empty one with a status, 404 when none was found. */
+/**
+ * The end of an answer of several messages: an empty one with a status, 404 when none was found.
+ */
 function isEnd(message: Msg): boolean {
   const status = statusOf(message);
   if (status === 0) return false;

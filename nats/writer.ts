@@ -89,7 +89,7 @@ export class Writer {
 
   async #run(): Promise<void> {
     // What is committed in the same turn of the event loop goes together from the start.
-    await Promise.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#queue.length > 0) {
       const plans = this.#take();
       if (plans.length <= SINGLES_MAX && plans.every((plan) => plan.writes.length === 1)) {

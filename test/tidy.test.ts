@@ -2,16 +2,6 @@ import { describe, expect, it } from "vitest";
 import { checkRules, type Violation } from "./tidy/rules.ts";
 import { blankOut, readReferences, readSources, type Source } from "./tidy/source.ts";
 
-/** Path prefixes in which a violation fails the test; elsewhere it is printed. "" is everywhere. */
-const ENFORCED: readonly string[] = [
-  "shared/runtime/",
-  "shared/actor/",
-  "test/actor/",
-  "test/runtime/",
-  "test/sim/",
-  "test/tidy",
-];
-
 function print(violations: readonly Violation[]): string[] {
   return violations.map(({ path, line, message }) => `${path}:${line}: ${message}`);
 }
@@ -24,10 +14,7 @@ function messagesFor(path: string, text: string): string[] {
 describe("the house rules", () => {
   it("hold in every file", () => {
     const violations = checkRules(readSources(), readReferences());
-    const enforced = ({ path }: Violation) => ENFORCED.some((prefix) => path.startsWith(prefix));
-    const elsewhere = violations.filter((violation) => !enforced(violation));
-    if (elsewhere.length > 0) console.warn(print(elsewhere).join("\n"));
-    expect(print(violations.filter(enforced))).toEqual([]);
+    expect(print(violations)).toEqual([]);
   });
 
   it.each([

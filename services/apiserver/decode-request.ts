@@ -16,8 +16,8 @@ export function decodeRequest(
 }
 
 /**
- * The object in the body, complete with its defaults, anew for each call: a decision changes what it
- * is given, and may have to be made again.
+ * The object in the body, complete with its defaults, anew for each call: a decision changes what
+ * it is given, and may have to be made again.
  */
 export function bodyReader(
   request: Pick<ResourceRequest, "body" | "contentType" | "table">,

@@ -6,16 +6,12 @@ import type { ProjectionReader } from "../../shared/store/view.ts";
 export const FRESH_TIMEOUT_MS = 3000;
 
 /**
- * Makes reads linearizable (DESIGN D6): asks the log for its end and waits until the projection
- * has reached it. All readers that wait for the same question share it; a reader that comes while a
- * question is under way takes part in the next one, because the answer may be older than itself.
+ * Makes reads linearizable (DESIGN D6): asks the log for its end (the store shares one question
+ * among all who wait for it) and waits until the projection has reached it.
  */
 export class Freshness {
   readonly #store: Pick<Store, "head">;
   readonly #projection: ProjectionReader;
-  #asking = false;
-  #next: Promise<Revision> | undefined;
-  #current: Promise<Revision> | undefined;
 
   constructor(store: Pick<Store, "head">, projection: ProjectionReader) {
     this.#store = store;
@@ -27,7 +23,7 @@ export class Freshness {
    * @throws StatusError (Timeout) when it lags for longer than FRESH_TIMEOUT_MS, StoreError.
    */
   async latest(): Promise<Revision> {
-    const head = await this.#head();
+    const head = await this.#store.head();
     await this.reached(head);
     return head;
   }
@@ -39,33 +35,6 @@ export class Freshness {
       await this.#projection.waitFor(revision, FRESH_TIMEOUT_MS);
     } catch {
       throw tooLargeResourceVersion(revision, this.#projection.revision);
-    }
-  }
-
-  #head(): Promise<Revision> {
-    if (!this.#asking) {
-      this.#current = this.#ask();
-      return this.#current;
-    }
-    this.#next ??= (this.#current as Promise<Revision>).then(
-      () => this.#askNext(),
-      () => this.#askNext(),
-    );
-    return this.#next;
-  }
-
-  #askNext(): Promise<Revision> {
-    this.#next = undefined;
-    this.#current = this.#ask();
-    return this.#current;
-  }
-
-  async #ask(): Promise<Revision> {
-    this.#asking = true;
-    try {
-      return await this.#store.head();
-    } finally {
-      this.#asking = false;
     }
   }
 }

@@ -136,7 +136,7 @@ export interface AuthorizationAttributes {
   readonly namespace: string;
   /** For list and watch: the name that the field selector `metadata.name` asks for, else "". */
   readonly name: string;
-  /** As given with list and watch; absent when the asker does not tell it. */
+  /** As given with list, watch and deletecollection. */
   readonly fieldSelector?: string;
   /** For requests that are not for resources: the path, e.g. `/metrics`. */
   readonly path?: string;

@@ -82,12 +82,15 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
     try {
       return committed(result, writes, await log.store.commit(writes, job.headers));
     } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
-      conflicts += 1;
+      const conflicted = error instanceof ConflictError;
+      const lost = error instanceof UnknownOutcomeError && job.alreadyDone !== undefined;
+      if (!conflicted && !lost) throw error;
       await catchUp(context, log);
       fresh = true;
       const done = job.alreadyDone?.();
       if (done !== undefined) return nothingWritten(done);
+      conflicts += 1;
+      if (!conflicted) throw error;
       if (conflicts > CONFLICT_RETRIES_MAX) throw conflictStatus(error);
     }
   }

@@ -1,4 +1,6 @@
-/** What a cluster on this machine is: its settings, and where everything lies in its data folder. */
+/**
+ * What a cluster on this machine is: its settings, and where everything lies in its data folder.
+ */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";

@@ -1,4 +1,6 @@
-/** `cox up --detach`: the same `up` in a process of its own, whose progress is shown until it is up. */
+/**
+ * `cox up --detach`: the same `up` in a process of its own, whose progress is shown until it is up.
+ */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** `cox down`: ends everything that belongs to a data folder, also what a killed supervisor left. */
+/**
+ * `cox down`: ends everything that belongs to a data folder, also what a killed supervisor left.
+ */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { releaseSlot } from "../node/slots.ts";

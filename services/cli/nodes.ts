@@ -6,12 +6,17 @@ import { commands } from "../node/command.ts";
 import { clusterNetwork } from "../node/network.ts";
 import { type Machine, removeHost, removeNode } from "../node/prepare.ts";
 import { type Paths, readSettings } from "./cluster.ts";
+import { stopProcessNode } from "./process-node.ts";
 
 /** Data stays on disk; the next start finds the nodes as after a reboot. Repeatable. */
 export async function stopNodes(paths: Paths): Promise<void> {
   const settings = readSettings(paths);
-  if (settings?.runtime !== "cri" || !existsSync(paths.data)) return;
+  if (settings === undefined || !existsSync(paths.data)) return;
   const runtime = liveRuntime();
+  if (settings.runtime === "process") {
+    for (const { name } of settings.nodes) await stopProcessNode(runtime, paths, name);
+  }
+  if (settings.runtime !== "cri") return;
   const machine: Machine = { runtime, logger: silentLogger, command: commands(runtime) };
   const network = clusterNetwork(settings.slot);
   const isolated = settings.nodes.length > 1;

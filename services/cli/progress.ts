@@ -1,5 +1,5 @@
 /** Steps shown to the person who waits, or passed on as JSON lines to the command that does. */
-import { createWriteStream, type WriteStream } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 
 export type ProgressMessage =
   | { readonly type: "step"; readonly text: string }
@@ -68,17 +68,17 @@ export function show(message: ProgressMessage, stream: NodeJS.WriteStream = proc
 
 /** Sends messages as JSON lines to an inherited file descriptor, until nobody reads them. */
 export function sender(descriptor: number): (message: ProgressMessage) => void {
-  const stream: WriteStream = createWriteStream("", { fd: descriptor });
   let open = true;
-  stream.on("error", () => {
-    open = false; // the command that waited has gone; the cluster goes on
-  });
   return (message) => {
     if (!open) return;
-    stream.write(`${JSON.stringify(message)}\n`);
-    if (message.type === "ready" || message.type === "failed") {
-      open = false;
-      stream.end();
+    const last = message.type === "ready" || message.type === "failed";
+    try {
+      // At once: the process may end right after its last message.
+      writeSync(descriptor, `${JSON.stringify(message)}\n`);
+      if (last) closeSync(descriptor);
+    } catch {
+      open = false; // the command that waited has gone; the cluster goes on
     }
+    if (last) open = false;
   };
 }

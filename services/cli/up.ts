@@ -27,8 +27,9 @@ import {
 import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
 import { stopNodes } from "./nodes.ts";
-import { readPid } from "./pids.ts";
+import { isAlive, readPid } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
+import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
@@ -57,6 +58,8 @@ const POLL_MS = 25;
 export async function up(options: UpOptions, progress: Progress): Promise<void> {
   const paths = pathsOf(options.data);
   createFolders(paths);
+  // `npm start` does not name the data folder, but whoever looks for the process should find it.
+  process.title = `cox up --data ${paths.data}`;
   const running = supervisorOf(paths);
   if (running !== undefined) {
     const hint = `\`cox status --data ${paths.data}\` shows it, \`cox down --data ${paths.data}\``;
@@ -89,17 +92,7 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
 export function supervisorOf(paths: Paths): number | undefined {
   const pid = readPid(join(paths.run, "supervisor.pid"));
   if (pid === undefined || pid === process.pid) return undefined;
-  return isSupervisor(pid) ? pid : undefined;
-}
-
-/** A supervisor in the foreground need not show its data folder: `npm start` does not name it. */
-function isSupervisor(pid: number): boolean {
-  try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-    return line.includes("cox") || line.includes("bootstrap.mjs");
-  } catch {
-    return false;
-  }
+  return isAlive(pid, paths.data) ? pid : undefined;
 }
 
 function stopRequested(): { promise: Promise<void>; requested: () => boolean } {
@@ -184,7 +177,7 @@ async function start(
   const runtime = liveRuntime();
   const credentials = readCredentials(paths, settings);
   const network = clusterNetwork(settings.slot);
-  const names = [network.kubernetesAddress, network.hostAddress];
+  const names = [network.kubernetesAddress, network.hostAddress, hostAddress()];
   const pki = ensurePki(paths.data, names, runtime);
   ensureTokenFile(paths.token, runtime);
   writeKubeconfig(paths.kubeconfig, pki, `https://127.0.0.1:${settings.apiPort}`, settings.name);
@@ -241,9 +234,8 @@ async function untilReady(settings: ClusterSettings, paths: Paths): Promise<void
     }
     await pause(POLL_MS);
   }
-  throw new Error(
-    `The apiserver was not ready after ${START_MS_MAX / 1000} s: ${last}\n${logHint(paths, "apiserver")}`,
-  );
+  const hint = logHint(paths, "apiserver");
+  throw new Error(`The apiserver was not ready after ${START_MS_MAX / 1000} s: ${last}\n${hint}`);
 }
 
 async function untilNodesReady(settings: ClusterSettings, paths: Paths): Promise<void> {

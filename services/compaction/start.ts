@@ -1,7 +1,7 @@
 /**
  * The compaction actor: forgets what the log no longer has to remember (DESIGN D2). Clients of the
- * Kubernetes API get five minutes of history, by the projection's window; the log itself keeps a day
- * for the questions that one asks later.
+ * Kubernetes API get five minutes of history, by the projection's window; the log itself keeps a
+ * day for the questions that one asks later.
  */
 import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
 import type { Membership } from "../../shared/actor/membership.ts";

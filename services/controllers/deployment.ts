@@ -1,7 +1,7 @@
 /**
  * Deployment controller: brings the pods of a Deployment to its template through ReplicaSets, one
- * step per pass, each step decided on what the pass before it has led to. The step is not remembered
- * anywhere: it follows from the ReplicaSets' sizes and availability.
+ * step per pass, each step decided on what the pass before it has led to. The step is not
+ * remembered anywhere: it follows from the ReplicaSets' sizes and availability.
  */
 
 import type { Controller, Snapshot } from "../../shared/actor/controller.ts";

@@ -1,7 +1,7 @@
 /**
  * Expiry controllers: Kubernetes Events are forgotten an hour after they were last seen, as by
- * kube-apiserver's --event-ttl, and node leases with their nodes; both also go with their namespace,
- * since the logs that hold them are not the namespace's. Expiry is an actor and not a
+ * kube-apiserver's --event-ttl, and node leases with their nodes; both also go with their
+ * namespace, since the logs that hold them are not the namespace's. Expiry is an actor and not a
  * property of the log: a per-message lifetime can bring an older version back (DESIGN D7).
  */
 

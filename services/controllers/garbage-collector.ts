@@ -1,7 +1,7 @@
 /**
  * Garbage collector: deletes what has lost all its owners, and carries out foreground and orphan
- * deletion. The snapshot is the whole cluster at one revision of one total order, so an owner that is
- * not in it does not exist: there is no graph to build and no second look needed.
+ * deletion. The snapshot is the whole cluster at one revision of one total order, so an owner that
+ * is not in it does not exist: there is no graph to build and no second look needed.
  */
 
 import type { Controller, Snapshot } from "../../shared/actor/controller.ts";

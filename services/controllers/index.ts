@@ -1,5 +1,6 @@
 import type { Controller } from "../../shared/actor/controller.ts";
 import { deployment } from "./deployment.ts";
+import { endpoints } from "./endpoints.ts";
 import { endpointslice } from "./endpointslice.ts";
 import { eventExpiry, leaseExpiry } from "./expiry.ts";
 import { garbageCollector } from "./garbage-collector.ts";
@@ -24,6 +25,7 @@ export function controllers(settings: { rootCertificate: string }): readonly Con
     replicaset,
     garbageCollector,
     endpointslice,
+    endpoints,
     nodeLifecycle,
     taintEviction,
     podGarbageCollector,

@@ -116,8 +116,10 @@ function conditionsOf(
 ): NamespaceCondition[] {
   const remaining = contents.map(
     // With the dot also where the group is empty: upstream's words are `pods. has 1 ...`.
-    ({ resource, objects }) =>
-      `${resource.includes(".") ? resource : `${resource}.`} has ${objects.length} resource instances`,
+    ({ resource, objects }) => {
+      const name = resource.includes(".") ? resource : `${resource}.`;
+      return `${name} has ${objects.length} resource instances`;
+    },
   );
   const finalizers = new Map<string, number>();
   for (const object of contents.flatMap(({ objects }) => objects)) {

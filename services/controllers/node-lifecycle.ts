@@ -1,6 +1,7 @@
 /**
- * Node lifecycle controller: a node whose agent has fallen silent becomes Unknown, and taints follow
- * the node's conditions. What the taints do to its pods is the taint eviction controller's work.
+ * Node lifecycle controller: a node whose agent has fallen silent becomes Unknown, and taints
+ * follow the node's conditions. What the taints do to its pods is the taint eviction controller's
+ * work.
  */
 
 import type { Controller, Snapshot } from "../../shared/actor/controller.ts";

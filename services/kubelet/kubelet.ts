@@ -52,6 +52,11 @@ export class Kubelet {
     else void this.#suspect(uid);
   }
 
+  /** The runtime answers again: every pod has its turn, also those that it has never seen. */
+  runtimeReturned(): void {
+    for (const worker of this.#workers.values()) worker.wake();
+  }
+
   /** Something that the pod refers to has changed. */
   referencesChanged(uid: string): void {
     this.#workers.get(uid)?.referencesChanged();

@@ -41,6 +41,7 @@ export class RuntimeObserver {
   readonly #environment: Runtime;
   readonly #logger: Logger;
   readonly #changed: (uid: string) => void;
+  readonly #returned: () => void;
   readonly #pods = new Map<string, Known>();
   /** Statuses that cannot change any more, by container id and state. */
   readonly #statuses = new Map<string, RuntimeContainerStatus>();
@@ -56,13 +57,16 @@ export class RuntimeObserver {
     runtime: ContainerRuntime;
     environment: Runtime;
     logger: Logger;
-    /** Called for each pod whose state is new, and for all when the runtime has come back. */
+    /** Called for each pod whose state is new. */
     changed: (uid: string) => void;
+    /** Called when the runtime answers again: what was left undecided can be decided now. */
+    returned: () => void;
   }) {
     this.#runtime = options.runtime;
     this.#environment = options.environment;
     this.#logger = options.logger;
     this.#changed = options.changed;
+    this.#returned = options.returned;
   }
 
   start(): void {
@@ -127,7 +131,7 @@ export class RuntimeObserver {
     const returned = this.#reachableSince === undefined;
     this.#reachableSince ??= now;
     for (const resolve of waiting) resolve();
-    if (returned) for (const uid of this.#pods.keys()) this.#changed(uid);
+    if (returned) this.#returned();
     if (this.#again || this.#waiting.length > 0) this.#relist();
   }
 

@@ -12,7 +12,7 @@ import {
   type VolumeState,
 } from "./decide/types.ts";
 import { carryOut, cleanUp } from "./driver/driver.ts";
-import { StartError } from "./driver/start-container.ts";
+import { isPassing, StartError } from "./driver/start-container.ts";
 import { PodStatusWriter } from "./pod-status.ts";
 
 const SANDBOX_RETRY_MS = 1_000;
@@ -44,6 +44,7 @@ export class PodWorker {
   #refreshAgain = false;
   #sandboxFailures = 0;
   #sandboxRetryAt = 0;
+  #nextAttempt = 0;
   /** Starts happen one after the other, in the order of the spec. */
   #starts: Promise<void> = Promise.resolve();
   #cancelPass: Cancel | undefined;
@@ -176,7 +177,7 @@ export class PodWorker {
       probes: probes.states(observed),
       volumes: this.#volumes,
       failures: Object.fromEntries(this.#failures),
-      sandboxFailure: { retryAt: this.#sandboxRetryAt },
+      sandboxFailure: { retryAt: this.#sandboxRetryAt, nextAttempt: this.#nextAttempt },
       underWay: this.#underWay,
       hostIPs: node.hostIPs,
       runtimeName: runtime.name,
@@ -245,6 +246,8 @@ export class PodWorker {
     if (error instanceof StartError && effect.kind === "startContainer") {
       const { reason, retryAt } = error;
       this.#failures.set(effect.name, { reason, message, retryAt, at: now });
+    } else if (effect.kind === "createSandbox" && isPassing(error)) {
+      if (message.includes("is reserved for")) this.#nextAttempt = effect.attempt + 1;
     } else if (effect.kind === "createSandbox") {
       event("FailedCreatePodSandBox", `Failed to create pod sandbox: ${message}`);
       this.#sandboxRetryAt =
@@ -253,7 +256,7 @@ export class PodWorker {
       event("FailedMount", message);
       const wait = delay(VOLUME_RETRY_MS, ++this.#volumeFailures, VOLUME_RETRY_MOST_MS);
       this.#volumes = { ready: false, retryAt: now + wait };
-    } else if (effect.kind === "killContainer") {
+    } else if (effect.kind === "killContainer" && !isPassing(error)) {
       event(
         "FailedKillPod",
         `error killing pod: failed to stop container "${effect.name}": ${message}`,

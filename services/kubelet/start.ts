@@ -134,6 +134,7 @@ async function assemble(
     environment,
     logger,
     changed: (uid) => late.kubelet?.runtimeChanged(uid),
+    returned: () => late.kubelet?.runtimeReturned(),
   });
   const cgroupRoot = config.cgroupRoot ?? "";
   const context: KubeletContext = {

@@ -9,7 +9,9 @@ export type Resources = ReadonlyMap<string, number>;
 export interface PodInfo {
   readonly pod: Pod;
   readonly requests: Resources;
-  /** As `requests`, with upstream's assumed minimum where nothing is asked for: for scoring only. */
+  /**
+   * As `requests`, with upstream's assumed minimum where nothing is asked for: for scoring only.
+   */
   readonly assumed: Resources;
   readonly hostPorts: readonly HostPort[];
   readonly tolerations: readonly Toleration[];
@@ -75,8 +77,8 @@ function read(pod: Pod): PodInfo {
 }
 
 /**
- * What a pod takes of a node: the sum over its containers, or what an init container takes on top of
- * the sidecars started before it, whichever is more; plus overhead.
+ * What a pod takes of a node: the sum over its containers, or what an init container takes on top
+ * of the sidecars started before it, whichever is more; plus overhead.
  */
 export function podRequests(pod: Pod): Resources {
   const total = new Map<string, number>();

@@ -39,7 +39,9 @@ const balancedAllocation: Score = {
   },
 };
 
-/** Pods of one controller spread over the nodes; absolute, so that a score needs no other node's. */
+/**
+ * Pods of one controller spread over the nodes; absolute, so that a score needs no other node's.
+ */
 const spread: Score = {
   name: "PodTopologySpread",
   weight: 2,

@@ -39,8 +39,8 @@ export interface ObjectMeta {
 
 /**
  * The one dynamic object type: any Kubernetes object, of a kind known at compile time or not. The
- * generated interfaces (generated/types.ts: Pod, Deployment, ...) are assignable to it. This file is
- * the only place where `any` is allowed.
+ * generated interfaces (generated/types.ts: Pod, Deployment, ...) are assignable to it. This file
+ * is the only place where `any` is allowed.
  */
 export interface KubernetesObject {
   apiVersion: string;

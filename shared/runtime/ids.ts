@@ -1,29 +1,10 @@
 /** Text forms of identifiers, from given time and bytes; both runtimes share them. */
+import { ulid } from "ulid";
 
-const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const TIME_CHARACTERS = 10;
-
-/** A ULID: 48 bits of milliseconds since the epoch and 80 random bits (10 bytes), 26 characters. */
+/** A ULID from milliseconds since the epoch and 16 random bytes, one for each random character. */
 export function ulidOf(timeMs: number, random: Uint8Array): string {
-  let time = "";
-  let rest = timeMs;
-  for (let index = 0; index < TIME_CHARACTERS; index++) {
-    time = CROCKFORD[rest % 32] + time;
-    rest = Math.floor(rest / 32);
-  }
-  let text = time;
-  let bits = 0;
-  let held = 0;
-  for (let index = 0; index < 10; index++) {
-    held = (held << 8) | random[index]!;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += CROCKFORD[(held >> bits) & 31];
-    }
-    held &= (1 << bits) - 1;
-  }
-  return text;
+  let next = 0;
+  return ulid(timeMs, () => random[next++]! / 256);
 }
 
 /** An RFC 4122 version 4 UUID from 16 random bytes. */

@@ -20,7 +20,7 @@ export function liveRuntime(): Runtime {
     // Names keep streams apart where draws must be repeatable; real randomness needs no names.
     random: { stream: () => LIVE_STREAM },
     ids: {
-      ulid: () => ulidOf(Date.now(), randomBytes(10)),
+      ulid: () => ulidOf(Date.now(), randomBytes(16)),
       uuid: () => randomUUID(),
     },
   };

@@ -223,7 +223,7 @@ export class SimulatedProcess implements Runtime {
     this.random = seededRandom(simulator.seed, `${name}/${incarnation}/`);
     const ids = this.random.stream("ids");
     this.ids = {
-      ulid: () => ulidOf(this.clock.now(), ids.bytes(10)),
+      ulid: () => ulidOf(this.clock.now(), ids.bytes(16)),
       uuid: () => uuidOf(ids.bytes(16)),
     };
   }

@@ -57,7 +57,8 @@ export class ObjectEntry implements Entry {
 
   /**
    * The object's metadata, for the indexes. Unless the object has been decoded, only this part is,
-   * and not kept: a third of the time of decoding and freezing all of a pod, and none of its memory.
+   * and not kept: a third of the time of decoding and freezing all of a pod, and none of its
+   * memory.
    */
   get metadata(): Readonly<Partial<ObjectMeta>> {
     if (this.#object === undefined) {

@@ -18,7 +18,9 @@ export type Revision = number;
  */
 export type Key = string;
 
-/** Who wrote a version and why; stored with it, served to `cox why`, never to Kubernetes clients. */
+/**
+ * Who wrote a version and why; stored with it, served to `cox why`, never to Kubernetes clients.
+ */
 export interface WriteHeaders {
   /** Actor name, or `user` for a request that came over HTTPS. */
   readonly actor: string;
@@ -104,7 +106,8 @@ export interface Store {
 
   /**
    * Live keys with the prefix as of `at` (default: now), in key order, and the revision the list
-   * is exact at. `prefix` is a whole number of key segments, e.g. `pods/` or `pods/default/`, or ``.
+   * is exact at. `prefix` is a whole number of key segments, e.g. `pods/` or `pods/default/`, or
+   * ``.
    * @throws CompactedError, FutureRevisionError
    */
   list(prefix: string, at?: Revision): Promise<{ revision: Revision; versions: Version[] }>;
@@ -143,7 +146,9 @@ export class StoreError extends Error {
   }
 }
 
-/** An expectation did not hold. `actual` is the key's present revision, 0 when it does not exist. */
+/**
+ * An expectation did not hold. `actual` is the key's present revision, 0 when it does not exist.
+ */
 export class ConflictError extends StoreError {
   readonly key: Key;
   readonly expected: Revision;
@@ -184,5 +189,7 @@ export class TooLargeError extends StoreError {}
 export class InvalidWriteError extends StoreError {}
 /** The log cannot be reached; nothing was written. */
 export class UnavailableError extends StoreError {}
-/** The connection broke after the write was sent, and whether it was taken could not be found out. */
+/**
+ * The connection broke after the write was sent, and whether it was taken could not be found out.
+ */
 export class UnknownOutcomeError extends StoreError {}

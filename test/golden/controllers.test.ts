@@ -24,6 +24,33 @@ interface Case {
   };
 }
 
+interface CaseFile {
+  readonly cases: readonly Case[];
+  /** Each ReplicaSet has the pods, ready and not, that its status says. */
+  readonly podsFromStatus?: boolean;
+}
+
+function withPods(objects: readonly KubernetesObject[]): readonly KubernetesObject[] {
+  const replicaSets = objects.filter(({ kind }) => kind === "ReplicaSet");
+  return [...objects, ...replicaSets.flatMap(podsOf)];
+}
+
+function podsOf({ metadata, status }: KubernetesObject): KubernetesObject[] {
+  const { name, namespace = "", uid = "" } = metadata;
+  const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name, uid, controller: true };
+  return Array.from({ length: status?.replicas ?? 0 }, (_, index) => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: `${name}-${index}`, namespace, ownerReferences: [owner] },
+    status: {
+      phase: "Running",
+      conditions: index < (status?.availableReplicas ?? 0) ? [READY] : [],
+    },
+  }));
+}
+
+const READY = { type: "Ready", status: "True" };
+
 const folder = fileURLToPath(new URL("controllers/", import.meta.url));
 const all = controllers({ rootCertificate: "CERTIFICATE" });
 
@@ -31,11 +58,13 @@ for (const file of readdirSync(folder)) {
   const name = file.replace(/\.yaml$/, "");
   const controller = all.find((candidate) => candidate.name === name);
   describe(name, () => {
-    const { cases } = parse(readFileSync(`${folder}${file}`, "utf8"), { merge: true }) as {
-      cases: readonly Case[];
-    };
+    const text = readFileSync(`${folder}${file}`, "utf8");
+    const { cases, podsFromStatus } = parse(text, { merge: true }) as CaseFile;
     it.each(cases.map((each) => [each.name, each] as const))("%s", (_, each) => {
-      const snapshot = snapshotOfObjects(each.objects, Date.parse(each.now));
+      const snapshot = snapshotOfObjects(
+        podsFromStatus ? withPods(each.objects) : each.objects,
+        Date.parse(each.now),
+      );
       const plan = controller?.reconcile(each.key, snapshot) as Plan;
       expect(plan.actions.map(named)).toMatchObject(each.plan.actions as object[]);
       expect(plan.actions).toHaveLength(each.plan.actions.length);

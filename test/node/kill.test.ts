@@ -95,13 +95,31 @@ describeOnMachine("death on a real node", ["containerd", "runc", "busybox"], () 
   it("goes on over the death of containerd without restarting anything", async () => {
     const kept = await lab.pod({ containers: [{ name: "main", command: FOREVER }] });
     const before = await lab.until(kept, isReady);
-    process.kill(lab.containerdPid, "SIGKILL");
+    await killContainerd();
     const started = await lab.pod({ containers: [{ name: "main", command: FOREVER }] });
     await lab.until(started, isReady);
     const after = await lab.until(kept, isReady);
     expect(identityOf(after)).toEqual(identityOf(before));
     expect(readySince(after)).toBe(readySince(before));
     expect((await lab.exec(kept, "main", "echo", "alive")).stdout).toBe("alive\n");
+  });
+
+  it("starts every pod though containerd dies meanwhile, each in one sandbox", async () => {
+    const main = { name: "main", command: FOREVER };
+    const names: string[] = [];
+    for (let round = 0; round < 6; round++) {
+      names.push(await lab.pod({ containers: [main] }));
+      await runtime.timers.sleep(40);
+      if (round === 2 || round === 4) await killContainerd();
+    }
+    for (const name of names) {
+      const pod = await lab.until(name, isReady, 25_000);
+      const sandboxes = (await lab.cri.listSandboxes()).filter(
+        ({ metadata, ready }) => ready && metadata.uid === pod.metadata.uid,
+      );
+      expect(sandboxes).toHaveLength(1);
+    }
+    for (const name of names) await lab.delete(name, 0);
   });
 
   it("restarts no container and loses no pod when it is killed again and again", async () => {
@@ -115,11 +133,18 @@ describeOnMachine("death on a real node", ["containerd", "runc", "busybox"], () 
       kubelet = await startKubelet();
     }
     for (const name of names) {
-      const pod = await lab.until(name, isReady);
+      const pod = await lab.until(name, isReady, 25_000);
       expect(pod.status?.containerStatuses?.[0]?.restartCount).toBe(0);
     }
     expect(identityOf(await lab.until(before, isReady))).toEqual(identityOf(first));
   });
+
+  /** Its process watcher starts it again. */
+  async function killContainerd(): Promise<void> {
+    const pid = lab.containerdPid;
+    process.kill(pid, "SIGKILL");
+    await expect.poll(() => lab.containerdPid, { timeout: 20_000 }).not.toBe(pid);
+  }
 
   async function exitOf(name: string): Promise<string | undefined> {
     const containers = await lab.cri.listContainers();

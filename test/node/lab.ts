@@ -1,8 +1,10 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePki } from "../../services/apiserver/auth/pki.ts";
 import type { Engine } from "../../services/apiserver/request.ts";
 import { type Apiserver, startApiserver } from "../../services/apiserver/start.ts";
 import { CriRuntime } from "../../services/kubelet/runtimes/cri.ts";
+import { ProcessRuntime } from "../../services/kubelet/runtimes/process/runtime.ts";
 import { type KubeletConfig, startKubelet } from "../../services/kubelet/start.ts";
 import { BUSYBOX_IMAGE } from "../../services/node/images/catalog.ts";
 import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
@@ -26,12 +28,14 @@ export type PodSpec = NonNullable<Pod["spec"]>;
 export class NodeLab {
   readonly bus = new MemoryBus();
   readonly cluster = new TestCluster();
+  #asProcesses = false;
   #apiserver: Apiserver | undefined;
   #kubelet: Running | undefined;
   #names = 0;
 
-  async start(options: { kubelet?: boolean } = {}): Promise<void> {
-    await this.cluster.start(1, true);
+  async start(options: { kubelet?: boolean; runtime?: "cri" | "process" } = {}): Promise<void> {
+    this.#asProcesses = options.runtime === "process";
+    if (!this.#asProcesses) await this.cluster.start(1, true);
     const store = () => new MemoryStore(runtime);
     this.#apiserver = await startApiserver(this.dependencies("apiserver-1"), {
       stores: { cluster: store(), events: store(), leases: store() },
@@ -45,7 +49,8 @@ export class NodeLab {
   async stop(): Promise<void> {
     await this.#kubelet?.stop();
     await this.#apiserver?.stop();
-    await this.cluster.remove();
+    if (this.#asProcesses) await this.#removeProcesses();
+    else await this.cluster.remove();
   }
 
   get engine(): Engine {
@@ -59,15 +64,22 @@ export class NodeLab {
   }
 
   kubeletConfig(): Omit<KubeletConfig, "runtime"> {
-    const { prepared } = this.#node;
-    return {
+    const common = {
       nodeName: NODE,
-      rootDirectory: prepared.kubeletDirectory,
       logDirectory: join(this.cluster.data, "pod-logs"),
-      hostIPs: [prepared.address],
-      podCIDRs: [prepared.podCidr],
       clusterDns: ["10.96.0.10"],
       clusterDomain: "cluster.local",
+    };
+    if (this.#asProcesses) {
+      const rootDirectory = join(this.cluster.data, "kubelet");
+      return { ...common, rootDirectory, hostIPs: ["127.0.0.1"] };
+    }
+    const { prepared } = this.#node;
+    return {
+      ...common,
+      rootDirectory: prepared.kubeletDirectory,
+      hostIPs: [prepared.address],
+      podCIDRs: [prepared.podCidr],
       cgroupRoot: this.cluster.cgroup,
     };
   }
@@ -85,11 +97,13 @@ export class NodeLab {
   }
 
   async startKubelet(): Promise<Running> {
-    const connected = await CriRuntime.connect({
-      endpoint: `unix://${this.criSocket}`,
-      now: () => runtime.clock.now(),
-      after: (ms, run) => runtime.timers.after(ms, run),
-    });
+    const connected = this.#asProcesses
+      ? this.#processRuntime()
+      : await CriRuntime.connect({
+          endpoint: this.criSocket,
+          now: () => runtime.clock.now(),
+          after: (ms, run) => runtime.timers.after(ms, run),
+        });
     return startKubelet(this.dependencies("kubelet-1"), {
       ...this.kubeletConfig(),
       runtime: connected,
@@ -147,7 +161,7 @@ export class NodeLab {
     }
   }
 
-  /** Waits until the pod is as wanted. @throws Error with its last state when that takes too long. */
+  /** Waits until the pod is as wanted. @throws Error with its last state when it takes too long. */
   async until(name: string, wanted: (pod: Pod) => boolean, waitMs: number = WAIT_MS): Promise<Pod> {
     const deadline = runtime.clock.monotonic() + waitMs;
     for (;;) {
@@ -222,6 +236,18 @@ export class NodeLab {
     const text = await collect(stream, 1);
     await stream.end();
     return text;
+  }
+
+  async #removeProcesses(): Promise<void> {
+    const processes = this.#processRuntime();
+    for (const { id } of await processes.listSandboxes()) await processes.removeSandbox(id);
+    processes.close();
+    rmSync(this.cluster.data, { recursive: true, force: true });
+  }
+
+  #processRuntime(): ProcessRuntime {
+    const directory = join(this.cluster.data, "process");
+    return new ProcessRuntime({ directory, hostIPs: ["127.0.0.1"], runtime });
   }
 
   get #node() {

@@ -35,9 +35,9 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
     );
     expect(waiting.status?.phase).toBe("Running");
     expect(await lab.logs(always, "main", { previous: true })).toBe("run\n");
-    expect(await lab.events(always)).toContain(
-      `BackOff: Back-off restarting failed container main in pod ${title}`,
-    );
+    await expect
+      .poll(() => lab.events(always))
+      .toContain(`BackOff: Back-off restarting failed container main in pod ${title}`);
     for (const name of [never, always]) await lab.delete(name, 0);
   });
 

@@ -34,8 +34,8 @@ describe("the live runtime", () => {
 
   it("writes ULIDs that other readers understand", () => {
     const time = 1_767_225_600_123;
-    expect(decodeTime(ulidOf(time, new Uint8Array(10).fill(255)))).toBe(time);
-    expect(ulidOf(time, new Uint8Array(10).fill(255)).slice(10)).toBe("ZZZZZZZZZZZZZZZZ");
+    expect(decodeTime(ulidOf(time, new Uint8Array(16).fill(255)))).toBe(time);
+    expect(ulidOf(time, new Uint8Array(16).fill(255)).slice(10)).toBe("ZZZZZZZZZZZZZZZZ");
     expect(uuidOf(new Uint8Array(16))).toBe("00000000-0000-4000-8000-000000000000");
   });
 

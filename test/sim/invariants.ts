@@ -1,27 +1,10 @@
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { parseQuantity } from "../../shared/api/quantity.ts";
-import type { ClusterState, Invariant, ObjectChange } from "./observer.ts";
+import { type ClusterState, controllerOf, type Invariant, type ObjectChange } from "./observer.ts";
+import { isActive, isTerminal } from "./pods.ts";
 
 /** Annotations with this prefix mark what the simulated user has done; they must never vanish. */
 export const USER_MARK = "sim.coxswain.dev/";
-
-export function isActive(pod: KubernetesObject): boolean {
-  return pod.metadata.deletionTimestamp === undefined && !isTerminal(pod);
-}
-
-export function isTerminal(pod: KubernetesObject): boolean {
-  const phase = pod["status"]?.phase;
-  return phase === "Succeeded" || phase === "Failed";
-}
-
-export function isReady(pod: KubernetesObject): boolean {
-  const conditions: { type: string; status: string }[] = pod["status"]?.conditions ?? [];
-  return conditions.some(({ type, status }) => type === "Ready" && status === "True");
-}
-
-function isAvailable(pod: KubernetesObject): boolean {
-  return isActive(pod) && isReady(pod);
-}
 
 function nameOf({ metadata }: KubernetesObject): string {
   return `${metadata.namespace}/${metadata.name}`;
@@ -56,18 +39,28 @@ const neverTooManyPods: Invariant = (commit, state) => {
   });
 };
 
-/** The ReplicaSet controller never deletes below what is asked for. */
+/**
+ * The ReplicaSet controller never deletes below what is asked for, given the pods that were there
+ * when it decided: somebody else may take one away meanwhile.
+ */
 const neverTooFewPods: Invariant = (commit, state) => {
-  const shrinking = replicaSetsOf(commit, state, ({ before, after, headers }) => {
-    const was = before !== undefined && isActive(before);
+  const deletions = commit.filter(({ resource, before, after, headers }) => {
+    const was = resource === "pods" && before !== undefined && isActive(before);
     return was && (after === undefined || !isActive(after)) && headers.actor === "replicaset";
   });
+  const shrinking = replicaSetsOf(deletions, state, () => true);
   return [...shrinking].flatMap((replicaSet) => {
-    if (replicaSet.metadata.deletionTimestamp !== undefined) return [];
-    const has = activePods(replicaSet, state).length;
+    const { uid = "", deletionTimestamp } = replicaSet.metadata;
+    if (deletionTimestamp !== undefined) return [];
+    const own = deletions.filter(
+      ({ before }) => controllerOf(before as KubernetesObject)?.uid === uid,
+    );
+    const [first] = own;
+    const decidedAt = first?.decidedAt ?? (first?.revision ?? 0) - 1;
+    const left = state.activeAt(uid, decidedAt) - own.length;
     const asks: number = replicaSet["spec"].replicas;
-    return has < asks
-      ? [`ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, was cut to ${has}`]
+    return left < asks
+      ? [`ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, was cut to ${left}`]
       : [];
   });
 };
@@ -125,8 +118,9 @@ const DESIRED = "deployment.kubernetes.io/desired-replicas";
 
 /**
  * A rollout never takes away available pods below what it permits: counted are the available pods
- * that the ReplicaSets still ask for. (A change of scale in the middle is spread over all
- * ReplicaSets, as upstream does, and may.)
+ * that the ReplicaSets still ask for, as they were when it was decided: nobody can see a pod become
+ * ready or go away while the decision is under way. (A change of scale in the middle is spread over
+ * all ReplicaSets, as upstream does, and may.)
  */
 const neverTooFewAvailable: Invariant = (commit, state) =>
   commit.flatMap((change) => {
@@ -137,14 +131,14 @@ const neverTooFewAvailable: Invariant = (commit, state) =>
     const rollout = rolloutOf(state.owner(after));
     if (rollout === undefined) return [];
     if (before.metadata.annotations?.[DESIRED] !== String(rollout.replicas)) return [];
+    const decidedAt = change.decidedAt ?? change.revision;
     let left = 0;
     let had = 0;
-    for (const replicaSet of replicaSetsOfDeployment(rollout, state)) {
-      const pods = state.ownedBy(replicaSet.metadata.uid as string);
-      const available = pods.filter(isAvailable).length;
-      const same = replicaSet.metadata.uid === after.metadata.uid;
-      left += Math.min(available, replicaSet["spec"].replicas);
-      had += Math.min(available, same ? before["spec"].replicas : replicaSet["spec"].replicas);
+    for (const { metadata, spec } of replicaSetsOfDeployment(rollout, state)) {
+      const available = state.availableAt(metadata.uid as string, decidedAt);
+      const same = metadata.uid === after.metadata.uid;
+      left += Math.min(available, spec.replicas);
+      had += Math.min(available, same ? before["spec"].replicas : spec.replicas);
     }
     const least = rollout.replicas - rollout.maxUnavailable;
     if (left >= had || left >= least) return [];

@@ -4,11 +4,15 @@ import { type Mistake, runSimulation, type SimulationResult } from "./simulate.t
 
 const TEST_MS_MAX = 300_000;
 
-/** The first seed that shows the mistake. */
-async function find(plant: () => Mistake, seedsMax: number): Promise<SimulationResult | undefined> {
+/** The first seed that shows the mistake, by its own name and not by what follows from it. */
+async function find(
+  plant: () => Mistake,
+  message: RegExp,
+  seedsMax: number,
+): Promise<SimulationResult | undefined> {
   for (let seed = 1; seed <= seedsMax; seed++) {
     const result = await runSimulation({ seed, mistake: plant() });
-    if (result.violations.length > 0) return result;
+    if (result.violations.some((violation) => message.test(violation))) return result;
   }
   return undefined;
 }
@@ -30,8 +34,7 @@ describe("the simulation finds a planted mistake", () => {
   ])(
     "%s",
     async (_name, plant, message, seedsMax) => {
-      const result = await find(plant, seedsMax);
-      expect(result?.violations.join("\n")).toMatch(message);
+      const result = await find(plant, message, seedsMax);
       expect(result?.reproduce).toBe(
         `npx cox sim --seeds ${result?.seed}..${result?.seed} --trace`,
       );

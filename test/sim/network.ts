@@ -23,6 +23,8 @@ export interface Cut {
 export class SimulatedNetwork {
   readonly simulator: SeededRuntime;
   faults: Faults;
+  /** Sees every message that is sent. */
+  onSend: ((subject: string, data: Uint8Array) => void) | undefined;
   readonly #random: RandomStream;
   /** By exact subject; patterns apart. */
   readonly #exact = new Map<string, Set<SimulatedSubscription>>();
@@ -87,6 +89,7 @@ export class SimulatedNetwork {
 
   /** Sends to whoever subscribes; false when nobody does. */
   route(from: SimulatedProcess, subject: string, data: Uint8Array, reply?: string): boolean {
+    this.onSend?.(subject, data);
     const receivers = this.#receivers(subject);
     if (receivers.length === 0) return false;
     if (this.#cuts.get(from)?.send) return true;

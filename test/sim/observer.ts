@@ -2,6 +2,7 @@ import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject, OwnerReference } from "../../shared/api/object.ts";
 import type { MemoryStore } from "../../shared/store/memory.ts";
 import type { Key, Revision, Version, WriteHeaders } from "../../shared/store/store.ts";
+import { isActive, isAvailable } from "./pods.ts";
 
 /** One object before and after a commit. */
 export interface ObjectChange {
@@ -11,6 +12,8 @@ export interface ObjectChange {
   readonly before: KubernetesObject | undefined;
   readonly after: KubernetesObject | undefined;
   readonly headers: WriteHeaders;
+  /** Revision of the snapshot that an actor decided it on, where that is known. */
+  readonly decidedAt: Revision | undefined;
 }
 
 /** Looks at the state after each commit; answers what is wrong. */
@@ -21,6 +24,8 @@ export class ClusterState {
   readonly #resources = new Map<string, Map<Key, KubernetesObject>>();
   readonly #owned = new Map<string, Map<Key, KubernetesObject>>();
   readonly #onNode = new Map<string, Map<Key, KubernetesObject>>();
+  readonly #available = new CountHistory();
+  readonly #active = new CountHistory();
 
   get(key: Key): KubernetesObject | undefined {
     return this.#resources.get(key.slice(0, key.indexOf("/")))?.get(key);
@@ -43,6 +48,16 @@ export class ClusterState {
     return [...(this.#onNode.get(node)?.values() ?? [])];
   }
 
+  /** How many available pods the owner had at the revision. */
+  availableAt(owner: string, revision: Revision): number {
+    return this.#available.at(owner, revision);
+  }
+
+  /** How many active pods the owner had at the revision. */
+  activeAt(owner: string, revision: Revision): number {
+    return this.#active.at(owner, revision);
+  }
+
   owner(object: KubernetesObject): KubernetesObject | undefined {
     const reference = controllerOf(object);
     if (reference === undefined) return undefined;
@@ -62,9 +77,36 @@ export class ClusterState {
       within(this.#owned, uid).set(key, after as KubernetesObject);
     }
     if (resource !== "pods") return;
+    this.#count(change);
     this.#onNode.get(before?.["spec"]?.nodeName ?? "")?.delete(key);
     const node: string | undefined = after?.["spec"]?.nodeName;
     if (node) within(this.#onNode, node).set(key, after as KubernetesObject);
+  }
+
+  #count({ before, after, revision }: ObjectChange): void {
+    for (const [pod, sign] of [[before, -1] as const, [after, 1] as const]) {
+      if (pod === undefined || !isActive(pod)) continue;
+      const owner = controllerOf(pod)?.uid;
+      if (owner === undefined) continue;
+      this.#active.add(owner, revision, sign);
+      if (isAvailable(pod)) this.#available.add(owner, revision, sign);
+    }
+  }
+}
+
+/** How many of something an owner has had, from which revision on. */
+class CountHistory {
+  /** Ascending by revision. */
+  readonly #counts = new Map<string, { revision: Revision; count: number }[]>();
+
+  add(owner: string, revision: Revision, difference: number): void {
+    const history = this.#counts.get(owner) ?? [];
+    history.push({ revision, count: (history.at(-1)?.count ?? 0) + difference });
+    this.#counts.set(owner, history);
+  }
+
+  at(owner: string, revision: Revision): number {
+    return this.#counts.get(owner)?.findLast((each) => each.revision <= revision)?.count ?? 0;
   }
 }
 
@@ -87,6 +129,8 @@ function within<V>(maps: Map<string, Map<Key, V>>, name: string): Map<Key, V> {
   return map;
 }
 
+const PLAN_HEAD_BYTES = 300;
+
 /** Follows the log without delay, keeps its state and checks the invariants after each commit. */
 export class Observer {
   readonly state = new ClusterState();
@@ -97,6 +141,8 @@ export class Observer {
   revision = 0;
   readonly #invariants: readonly Invariant[];
   readonly #trace: (line: string) => void;
+  /** By trace: which snapshot a plan was decided on. */
+  readonly #decided = new Map<string, Revision>();
   #commit: Version[] = [];
 
   constructor(store: MemoryStore, invariants: readonly Invariant[], trace: (line: string) => void) {
@@ -106,6 +152,14 @@ export class Observer {
       version: (version) => this.#take(version),
       failed: (error) => void this.violations.push(`the log failed: ${error.message}`),
     });
+  }
+
+  /** A plan has been sent; its head says on which snapshot it was decided. */
+  planned(data: Uint8Array): void {
+    const head = Buffer.from(data.subarray(0, PLAN_HEAD_BYTES)).toString();
+    const [, trace] = /"trace":"(\w+)/.exec(head) ?? [];
+    const [, decidedAt] = /"decidedAt":(\d+)/.exec(head) ?? [];
+    if (trace && decidedAt) this.#decided.set(trace, Number(decidedAt));
   }
 
   #take(version: Version): void {
@@ -131,7 +185,8 @@ export class Observer {
     const before = this.state.get(key);
     const resource = key.slice(0, key.indexOf("/"));
     const after = value === null ? undefined : (JSON.parse(value.toString()) as KubernetesObject);
-    return { key, revision, resource, before, after, headers };
+    const decidedAt = this.#decided.get(headers.trace);
+    return { key, revision, resource, before, after, headers, decidedAt };
   }
 }
 

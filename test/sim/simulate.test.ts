@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { loadFaults, parseFaults } from "./faults.ts";
 import { runSimulation } from "./simulate.ts";
 
-describe("the simulation", () => {
+describe("the simulation", { timeout: 300_000 }, () => {
   it("gives the same run for the same seed, to the last event", async () => {
     const lines: string[][] = [];
     const results = [];

@@ -51,6 +51,7 @@ export interface SimulationResult {
   readonly reproduce: string;
 }
 
+const PLANS = /^api\.system:controller:(?:deployment|replicaset)\.plan$/;
 const REPLICAS = 3;
 const NODES = 3;
 const STEPS = 12;
@@ -129,6 +130,9 @@ class SimulationRun {
     const logs = createLogs(this.#network);
     const trace = (line: string): void => simulator.trace(line);
     this.#observer = new Observer(logs.cluster.store, INVARIANTS, trace);
+    this.#network.onSend = (subject, data) => {
+      if (PLANS.test(subject)) this.#observer.planned(data);
+    };
     const real = controllers({ rootCertificate: "certificate" });
     const members = membersOf({
       ...options.mistake,

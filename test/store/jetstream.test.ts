@@ -125,7 +125,7 @@ describe("under load", () => {
     };
   }
 
-  it("every new projection reaches the state of the log, also when the server is killed", async () => {
+  it("every new projection reaches the log's state, also when the server is killed", async () => {
     const store = await emptyStore();
     const load = churn(store);
     const projections: Projection[] = [];

@@ -111,7 +111,9 @@ describe("nats-server killed under 64 writers", () => {
   }, 120_000);
 });
 
-/** Runs the victim until it has had some plans acknowledged, then kills it; or it does so itself. */
+/**
+ * Runs the victim until it has had some plans acknowledged, then kills it; or it does so itself.
+ */
 async function oneLife(program: string, life: string, lines: number): Promise<string[]> {
   const halfway = lines === 0 ? ["halfway"] : [];
   const child = spawn(process.execPath, [program, server.url, life, ...halfway], {
@@ -138,7 +140,10 @@ describe("a writer killed in the middle of its batches", () => {
       platform: "node",
       format: "esm",
       banner: {
-        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+        js: [
+          'import { createRequire } from "node:module";',
+          "const require = createRequire(import.meta.url);",
+        ].join(""),
       },
       logLevel: "error",
     });

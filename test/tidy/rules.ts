@@ -16,9 +16,9 @@ const OUTSIDE_WORLD: readonly [pattern: RegExp, name: string, instead: string][]
   [/\bnew Date\(\s*\)/g, "new Date()", "new Date(runtime.clock.now())"],
   [/\bperformance\.now\b/g, "performance.now", "runtime.clock.monotonic()"],
   [/\bprocess\.hrtime\b/g, "process.hrtime", "runtime.clock.monotonic()"],
-  [/\bsetTimeout\b/g, "setTimeout", "runtime.timers.after()"],
-  [/\bsetInterval\b/g, "setInterval", "runtime.timers.every()"],
-  [/\bsetImmediate\b/g, "setImmediate", "runtime.timers.after(0, ...)"],
+  [/(?<![.\w])setTimeout\b/g, "setTimeout", "runtime.timers.after()"],
+  [/(?<![.\w])setInterval\b/g, "setInterval", "runtime.timers.every()"],
+  [/(?<![.\w])setImmediate\b/g, "setImmediate", "runtime.timers.after(0, ...)"],
   [/\bMath\.random\b/g, "Math.random", 'runtime.random.stream("<name>").next()'],
   [/\brandomUUID\b/g, "randomUUID", "runtime.ids.uuid()"],
   [
@@ -196,7 +196,7 @@ function deadFiles(sources: readonly Source[], references: readonly string[]): V
   }
   return sources
     .filter(({ path }) => !imported.has(path) && !isEntryPoint(path))
-    .filter(({ path }) => !references.some((text) => text.includes(path)))
+    .filter(({ path }) => !isNamed(path, references))
     .map(({ path }) => ({
       path,
       line: 1,
@@ -204,8 +204,18 @@ function deadFiles(sources: readonly Source[], references: readonly string[]): V
     }));
 }
 
+/** By its path, or by its name outside of imports: a program that another one starts. */
+function isNamed(path: string, references: readonly string[]): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return references.some((text) => {
+    if (text.includes(path)) return true;
+    const rest = text.replace(/^(?:import|export) .*$/gm, "");
+    return rest.includes(`/${name}"`) || rest.includes(`"${name}"`);
+  });
+}
+
 function isEntryPoint(path: string): boolean {
-  return /(?:^|\/)(?:main|process|vitest\.config)\.ts$|\.test\.ts$/.test(path);
+  return /(?:^|\/)(?:main|process|vitest\.config)\.ts$|\.(?:test|bench)\.ts$/.test(path);
 }
 
 function linesOf(text: string, pattern: RegExp): number[] {

@@ -15,11 +15,15 @@ export const CONTROLLER_ROLES: RoleTable = {
     rule([...READ, ...CHANGE.split(" ")], "core", "pods"),
     EVENTS,
   ],
+  endpoints: [
+    rule(READ, "core", "namespaces nodes pods services"),
+    rule(READ_WRITE, "core", "endpoints"),
+    EVENTS,
+  ],
   endpointslice: [
     rule(READ, "core", "namespaces nodes pods services"),
     rule(CHANGE, "core", "services services/finalizers services/status"),
     rule(READ_WRITE, "discovery.k8s.io", "endpointslices"),
-    rule(READ_WRITE, "core", "endpoints"),
     EVENTS,
   ],
   "event-expiry": [rule([...READ, "delete"], "core events.k8s.io", "events")],

@@ -35,12 +35,17 @@ export function readBody(request: Request, limit = BODY_BYTES_MAX): Promise<Buff
       if (length > limit) refuse();
       else chunks.push(chunk);
     });
+    let ended = false;
     request.on("end", () => {
+      ended = true;
       const [only] = chunks;
       resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
     });
-    request.on("error", () => reject(new TruncatedError()));
-    request.on("aborted", () => reject(new TruncatedError()));
-    request.on("close", () => reject(new TruncatedError()));
+    const truncated = () => {
+      if (!ended) reject(new TruncatedError());
+    };
+    request.on("error", truncated);
+    request.on("aborted", truncated);
+    request.on("close", truncated);
   });
 }

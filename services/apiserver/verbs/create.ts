@@ -48,7 +48,8 @@ const NAMES_MAX = 8;
 
 /**
  * Decides a creation: name, metadata, admission, allocations, validation. `object` is decoded
- * and defaulted; it is changed. `managed`: its managed fields are right already (server-side apply).
+ * and defaulted; it is changed. `managed`: its managed fields are right already (server-side
+ * apply).
  */
 export function decideCreate(
   draft: Draft,

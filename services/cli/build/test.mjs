@@ -41,6 +41,9 @@ export async function runTests(root, args) {
   return summarize(report, code);
 }
 
+/** Compares our tables with the published API, which is no part of the project: no fault if absent. */
+const WITHOUT_FACTS = "test/api/facts.test.ts";
+
 function summarize(file, code) {
   let report;
   try {
@@ -50,24 +53,33 @@ function summarize(file, code) {
     return code || 1;
   }
   const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = report;
-  const names = report.testResults
-    .flatMap((suite) => suite.assertionResults)
-    .filter(({ status }) => status === "pending" || status === "skipped")
-    .map(({ fullName }) => fullName);
-  if (names.length > 0) {
-    process.stdout.write(`\nSKIPPED, NOT TESTED:\n${names.map((name) => `  ${name}\n`).join("")}`);
+  const skips = report.testResults.flatMap(({ name: file, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === "pending" || status === "skipped")
+      .map(({ fullName }) => ({ file, fullName })),
+  );
+  if (skips.length > 0) {
+    const lines = skips.map(({ fullName }) => `  ${fullName}\n`).join("");
+    process.stdout.write(`\nSKIPPED, NOT TESTED:\n${lines}`);
   }
   process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   if (code !== 0) return code;
-  if (names.length > 0 && process.env.CI) {
+  const unexcused = skips.filter(({ file }) => !file.endsWith(WITHOUT_FACTS));
+  if (unexcused.length > 0 && process.env.CI) {
     process.stdout.write("In CI nothing may be skipped.\n");
     return 1;
   }
   return 0;
 }
 
-/** `npm run bench [name ...]`: runs the programs in test/bench/, each prints its own figures. */
-export async function runBenchmarks(root, names) {
+/**
+ * `npm run bench -- [name ...] [options]`: runs the programs in test/bench/, each prints its own
+ * figures. What begins with the first option goes to the programs.
+ */
+export async function runBenchmarks(root, args) {
+  const end = args.findIndex((each) => each.startsWith("-"));
+  const names = end < 0 ? args : args.slice(0, end);
+  const options = end < 0 ? [] : args.slice(end);
   const folder = join(root, "test", "bench");
   const all = readdirSync(folder).filter((file) => file.endsWith(".bench.ts"));
   const chosen = all.filter((file) => names.length === 0 || names.includes(file.split(".")[0]));
@@ -78,7 +90,10 @@ export async function runBenchmarks(root, names) {
   for (const file of chosen) {
     const program = await buildOne(root, join("test/bench", file));
     process.stdout.write(`\n== ${file}\n`);
-    const result = spawnSync(process.execPath, [program], { cwd: root, stdio: "inherit" });
+    const result = spawnSync(process.execPath, [program, ...options], {
+      cwd: root,
+      stdio: "inherit",
+    });
     if (result.status !== 0) return result.status ?? 1;
   }
   return 0;

@@ -8,8 +8,9 @@ import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
 import { startApiserver } from "../../apiserver/start.ts";
 import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
-import { numberOf } from "../cluster.ts";
-import { connectBus, dependenciesOf } from "./bus.ts";
+import { type NodeRuntime, numberOf } from "../cluster.ts";
+import { hostAddress } from "../process-node.ts";
+import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
 const NODE_PORTS = [30_000, 32_767] as const;
@@ -18,16 +19,21 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   const { runtime, settings, paths, name } = context;
   const { connection, bus } = await connectBus(context, "apiserver");
   const { durability } = settings;
+  const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
     (["cluster", "events", "leases"] as const).map((log) =>
-      openStore(connection, runtime, { name: log, durability }),
+      openStore(connection, runtime, { name: log, durability, replicas }),
     ),
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");
   const network = clusterNetwork(settings.slot);
   // Further replicas take the ports behind the first.
   const port = settings.apiPort + numberOf(name) - 1;
-  const pki = ensurePki(paths.data, [network.kubernetesAddress, network.hostAddress], runtime);
+  const pki = ensurePki(
+    paths.data,
+    [network.kubernetesAddress, network.hostAddress, hostAddress()],
+    runtime,
+  );
   const dependencies = dependenciesOf(context, bus);
   // Leases keep no history. Only this process may change the logs, so compaction lives here.
   const compaction = startCompaction(dependencies, {
@@ -37,7 +43,7 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   const running = await startApiserver(dependencies, {
     stores: { cluster, events, leases },
     network: { serviceCidr: network.serviceCidr, nodePortRange: NODE_PORTS },
-    serving: { address: network.hostAddress, port },
+    serving: { address: servingAddress(settings.runtime, network.hostAddress), port },
     https: {
       pki,
       port,
@@ -51,4 +57,9 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
       await connection.close();
     },
   };
+}
+
+/** Where pods reach this machine: those of real nodes by its bridge. */
+function servingAddress(runtime: NodeRuntime, bridge: string): string {
+  return runtime === "process" ? hostAddress() : bridge;
 }

@@ -3,6 +3,7 @@ import { NatsBus } from "../../../nats/bus.ts";
 import { type Connection, connect } from "../../../nats/connect.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
+import type { ClusterSettings } from "../cluster.ts";
 import type { ProcessContext } from "./parts.ts";
 
 export interface BusConnection {
@@ -16,12 +17,36 @@ export async function connectBus(context: ProcessContext, user: string): Promise
   const { passwords } = JSON.parse(readFileSync(paths.credentials, "utf8")) as {
     passwords: Record<string, string>;
   };
-  const url = settings.natsUrl ?? `nats://127.0.0.1:${settings.natsPort}`;
-  const connection = await connect({ url, user, password: passwords[user] ?? "", name });
+  const { url, login } = serverOf(settings);
+  const own = { user, password: passwords[user] ?? "" };
+  const connection = await connect({ url, name, ...(login ?? own) });
   return { connection, bus: new NatsBus(connection) };
 }
 
-/** Dependencies of an actor in this process; replicas of the same actor differ by process and pid. */
+interface NatsServer {
+  readonly url: string;
+  /** Of a server that is not ours, when its URL names one. */
+  readonly login?: { readonly user: string; readonly password: string };
+}
+
+function serverOf({ natsUrl, natsPort }: ClusterSettings): NatsServer {
+  if (natsUrl === undefined) return { url: `nats://127.0.0.1:${natsPort}` };
+  const urls = natsUrl.split(",").map((text) => new URL(text));
+  const named = urls.find(({ username }) => username !== "");
+  const url = urls.map(({ host }) => `nats://${host}`).join(",");
+  if (named === undefined) return { url };
+  const [user, password] = [named.username, named.password].map(decodeURIComponent);
+  return { url, login: { user: user ?? "", password: password ?? "" } };
+}
+
+/** Copies of the log: three where there are servers for them. */
+export function logReplicas({ natsUrl }: ClusterSettings): number {
+  return (natsUrl ?? "").split(",").length >= 3 ? 3 : 1;
+}
+
+/**
+ * Dependencies of an actor in this process; replicas of the same actor differ by process and pid.
+ */
 export function dependenciesOf(
   { runtime, logger, name }: ProcessContext,
   bus: Bus,

@@ -10,6 +10,7 @@ import { type ClusterNetwork, clusterNetwork, SLOTS } from "../../node/network.t
 import { type PreparedNode, prepareNode } from "../../node/prepare.ts";
 import { startProxy } from "../../proxy/start.ts";
 import { DNS, PROXY } from "../identities.ts";
+import { hostAddress, processRuntime } from "../process-node.ts";
 import { connectBus, dependenciesOf } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
@@ -21,6 +22,7 @@ export async function runNode(context: ProcessContext): Promise<Running> {
   const { runtime, settings, paths, logger, name } = context;
   const node = settings.nodes.find((candidate) => `node-${candidate.name}` === name);
   if (node === undefined) throw new Error(`the cluster has no node for the process ${name}`);
+  if (settings.runtime === "process") return runProcessNode(context, node.name);
   const network = clusterNetwork(settings.slot);
   const { connection, bus } = await connectBus(context, name);
   const prepared = await prepareNode(
@@ -114,4 +116,26 @@ async function startNodeKubelet(
     clusterDomain: CLUSTER_DOMAIN,
     cgroupRoot: prepared.cgroupRoot,
   });
+}
+
+/** A node whose pods are plain processes of this machine: no images, pod network or Services. */
+async function runProcessNode(context: ProcessContext, node: string): Promise<Running> {
+  const { paths, name, settings } = context;
+  const { connection, bus } = await connectBus(context, name);
+  const hostIPs = [hostAddress()];
+  const kubelet = await startKubelet(dependenciesOf(context, bus), {
+    nodeName: node,
+    runtime: processRuntime(context.runtime, paths, node),
+    rootDirectory: join(paths.data, "nodes", node, "kubelet"),
+    logDirectory: join(paths.data, "nodes", node, "logs"),
+    hostIPs,
+    clusterDns: [clusterNetwork(settings.slot).dnsAddress],
+    clusterDomain: CLUSTER_DOMAIN,
+  });
+  return {
+    stop: async () => {
+      await kubelet.stop();
+      await connection.close();
+    },
+  };
 }

@@ -20,7 +20,8 @@ export function fnv1a(text: string): number {
 /** Five characters that follow from the parts, as a name's suffix. */
 export function suffixOf(...parts: readonly (string | number)[]): string {
   const text = parts.join("\u0000");
-  // Two rounds: five characters carry 23.8 bits, and a single round of FNV mixes its low bits badly.
+  // Two rounds: five characters carry 23.8 bits, and a single round of FNV mixes its low bits
+  // badly.
   let number = fnv1a(`${fnv1a(text)}/${text}`);
   let suffix = "";
   for (let index = 0; index < 5; index++) {

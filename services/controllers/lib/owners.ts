@@ -27,7 +27,9 @@ export interface Claimed<T> {
   readonly strangers: readonly T[];
 }
 
-/** Sorts the objects by what the owner is to do with them. Those of other controllers are left out. */
+/**
+ * Sorts the objects by what the owner is to do with them. Those of other controllers are left out.
+ */
 export function claim<T extends KubernetesObject>(
   owner: KubernetesObject,
   candidates: Iterable<T>,

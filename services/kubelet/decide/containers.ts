@@ -9,13 +9,14 @@ import type {
   PodEffect,
   PodSnapshot,
   StartContainer,
+  StartFailure,
 } from "./types.ts";
 
 /** What one pass over a pod's containers has found out so far. */
 export interface Findings {
   readonly effects: PodEffect[];
   /** Why a container that should run does not, by its name. */
-  readonly waiting: Map<string, { reason: string; message: string }>;
+  readonly waiting: Map<string, WaitingState>;
   /** The next time at which something is due. */
   dueAt: number;
   /** An init container has failed for good. */
@@ -92,7 +93,7 @@ export function start(
   }
   const failure = snapshot.failures[spec.name];
   if (failure) {
-    findings.waiting.set(spec.name, { reason: failure.reason, message: failure.message });
+    findings.waiting.set(spec.name, waitingFor(failure));
     if (failure.retryAt > now) {
       findings.dueAt = Math.min(findings.dueAt, failure.retryAt);
       return;
@@ -108,6 +109,16 @@ export function start(
     ...(created ? { created: before.id } : {}),
   };
   findings.effects.push(effect);
+}
+
+/** The waiting state that a failed start leads to. */
+export function waitingFor({ reason, message }: StartFailure): WaitingState {
+  return message === "" ? { reason } : { reason, message };
+}
+
+export interface WaitingState {
+  readonly reason: string;
+  readonly message?: string;
 }
 
 /**

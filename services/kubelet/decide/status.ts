@@ -1,6 +1,6 @@
 import type { ContainerStatus, Pod, PodStatus } from "../../../shared/api/generated/types.ts";
 import { mergeConditions, podConditions, timestamp } from "./conditions.ts";
-import { type Findings, hasStarted, isReady } from "./containers.ts";
+import { type Findings, hasStarted, isReady, type WaitingState, waitingFor } from "./containers.ts";
 import { type Phase, podPhase } from "./phase.ts";
 import { qosClass } from "./qos.ts";
 import { type ContainerKind, type NamedContainer, podContainers, restartsAfter } from "./spec.ts";
@@ -128,12 +128,9 @@ function containerStatus(
   };
 }
 
-function failureOf(
-  snapshot: PodSnapshot,
-  { spec }: NamedContainer,
-): { reason: string; message: string } | undefined {
+function failureOf(snapshot: PodSnapshot, { spec }: NamedContainer): WaitingState | undefined {
   const failure = snapshot.failures[spec.name];
-  return failure ? { reason: failure.reason, message: failure.message } : undefined;
+  return failure && waitingFor(failure);
 }
 
 /** How the run before ended may be known only to the API, when its remains were removed. */

@@ -59,7 +59,9 @@ function replaceSandbox(
     findings.dueAt = Math.min(findings.dueAt, retryAt);
     return;
   }
-  findings.effects.push({ kind: "createSandbox", attempt: old ? old.attempt + 1 : 0 });
+  const free = snapshot.sandboxFailure?.nextAttempt ?? 0;
+  const attempt = Math.max(old ? old.attempt + 1 : 0, free);
+  findings.effects.push({ kind: "createSandbox", attempt });
 }
 
 /** Whether the container would run if there were a sandbox. */

@@ -12,7 +12,10 @@ export interface PodSnapshot {
   readonly volumes: VolumeState;
   /** The last failure to start a container, by its name; gone once it has started. */
   readonly failures: Readonly<Record<string, StartFailure>>;
-  readonly sandboxFailure?: RetryState;
+  readonly sandboxFailure?: RetryState & {
+    /** Attempts below this are taken, though the runtime does not show them. */
+    readonly nextAttempt?: number;
+  };
   /** Keys (`effectKey`) of the effects that are being carried out. */
   readonly underWay: ReadonlySet<string>;
   /** The node's addresses, the primary one first. */

@@ -12,7 +12,7 @@ import { ContainerConfigError, containerEnvironment } from "../pod/environment.t
 import type { PodFacts } from "../pod/fields.ts";
 import { containerMounts } from "../pod/mounts.ts";
 import { hostNetworkHosts, podHostname, podHosts } from "../pod/network.ts";
-import type { ContainerConfig, ImageStatus } from "../runtimes/runtime.ts";
+import { type ContainerConfig, type ImageStatus, RuntimeError } from "../runtimes/runtime.ts";
 
 /** A container could not be started; the waiting state shows the reason and the message. */
 export class StartError extends Error {
@@ -27,6 +27,8 @@ export class StartError extends Error {
 }
 
 const RETRY_MS = 10_000;
+/** A runtime that is away, or still holds an attempt that was broken off, is asked again soon. */
+const SOON_MS = 300;
 /** How long a start waits to learn what the pod's references hold. */
 const REFERENCES_MS = 10_000;
 
@@ -93,13 +95,21 @@ function failed(
   error: unknown,
 ): StartError {
   const message = error instanceof Error ? error.message : String(error);
+  const now = context.environment.clock.now();
+  if (isPassing(error)) return new StartError("ContainerCreating", "", now + SOON_MS);
   report(context, pod, {
     type: "Warning",
     reason: "Failed",
     message: `Error: ${message}`,
     fieldPath,
   });
-  return new StartError(reason, message, context.environment.clock.now() + RETRY_MS);
+  return new StartError(reason, message, now + RETRY_MS);
+}
+
+/** What says something about the runtime's state only, and nothing about the container. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof RuntimeError)) return false;
+  return error.code === "unavailable" || error.message.includes("is reserved for");
 }
 
 async function obtainImage(

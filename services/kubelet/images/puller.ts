@@ -51,7 +51,7 @@ export class ImagePuller {
     this.#environment = environment;
   }
 
-  /** The image, present on the node. @throws ImageError. */
+  /** The image, present on the node. @throws ImageError, RuntimeError. */
   async obtain(wish: ImageWish): Promise<ImageStatus> {
     const now = this.#environment.clock.now();
     const name = this.#parse(wish, now);
@@ -121,14 +121,14 @@ export class ImagePuller {
     return status;
   }
 
+  /** @throws RuntimeError when the runtime is away, which says nothing about the image. */
   #failed(wish: ImageWish, key: string, error: unknown): ImageError {
+    if (error instanceof RuntimeError && error.code === "unavailable") throw error;
     const message = error instanceof Error ? error.message : String(error);
     const failures = (this.#attempts.get(key)?.failures ?? 0) + 1;
     const now = this.#environment.clock.now();
-    // A runtime that is away says nothing about the image.
-    const away = error instanceof RuntimeError && error.code === "unavailable";
     const retryAt = now + pullBackoffMs(failures);
-    if (!away) this.#attempts.set(key, { failures, retryAt, message });
+    this.#attempts.set(key, { failures, retryAt, message });
     wish.report("Warning", "Failed", `Failed to pull image "${wish.image}": ${message}`);
     return this.#error(wish, "ErrImagePull", message, now + FAILURE_SHOWN_MS);
   }

@@ -109,8 +109,7 @@ export class NodeAuthorizer {
       case "list":
       case "watch":
         if (request.name !== "") return own();
-        // Who cannot tell its selector is trusted to select; an agent is given its own pods only
-        return request.fieldSelector === undefined || selectsNode(request.fieldSelector, node)
+        return selectsNode(request.fieldSelector ?? "", node)
           ? ALLOWED
           : denied("can only list/watch pods with spec.nodeName field selector");
       case "create":

@@ -79,7 +79,8 @@ function newestRevision(revisions: Revisions): number {
 
 /**
  * Brings the annotations (revision, copies of the Deployment's) and minReadySeconds of the present
- * template's ReplicaSet up to date, where there is one: after an undo an old one becomes the newest.
+ * template's ReplicaSet up to date, where there is one: after an undo an old one becomes the
+ * newest.
  */
 export function refreshNewReplicaSet(deployment: Deployment, revisions: Revisions): Step {
   const { current } = revisions;

@@ -1,7 +1,8 @@
 /** RollingUpdate: up within maxSurge, then down within maxUnavailable, one of them per pass. */
 
 import type { Snapshot } from "../../../../shared/actor/controller.ts";
-import type { Deployment, ReplicaSet } from "../../../../shared/api/generated/types.ts";
+import type { Deployment, Pod, ReplicaSet } from "../../../../shared/api/generated/types.ts";
+import { isActive, msUntilAvailable } from "../pods.ts";
 import { createNewReplicaSet, newReplicas, type Revisions, sumOf } from "./revision.ts";
 import { emptyStep, joined, maxUnavailable, resize, type Step } from "./step.ts";
 
@@ -13,7 +14,7 @@ export function rolling(deployment: Deployment, revisions: Revisions, at: Snapsh
   if (present > wanted) return resize(deployment, current, wanted);
   const grown = newReplicas(deployment, revisions);
   if (present < grown) return resize(deployment, current, grown);
-  return scaleDownOld(deployment, revisions, current);
+  return scaleDownOld(deployment, revisions, at);
 }
 
 /**
@@ -21,17 +22,19 @@ export function rolling(deployment: Deployment, revisions: Revisions, at: Snapsh
  * minimum, less the new pods that are still unavailable (they are expected to become available, and
  * are not to be waited for by removing twice).
  */
-function scaleDownOld(deployment: Deployment, revisions: Revisions, current: ReplicaSet): Step {
+function scaleDownOld(deployment: Deployment, revisions: Revisions, at: Snapshot): Step {
   const old = revisions.old.filter((rs) => (rs.spec?.replicas ?? 0) > 0);
   if (old.length === 0) return emptyStep();
   const minimum = (deployment.spec?.replicas ?? 1) - maxUnavailable(deployment);
   const total = sumOf(revisions.all, (rs) => rs.spec?.replicas ?? 0);
-  const newUnavailable = (current.spec?.replicas ?? 0) - availableOf(current);
+  const available = availabilityAt(revisions.all, at);
+  const current = revisions.current as ReplicaSet;
+  const newUnavailable = (current.spec?.replicas ?? 0) - (available.get(current) ?? 0);
   const removable = total - minimum - newUnavailable;
   if (removable <= 0) return emptyStep();
   const sizes = new Map(old.map((rs) => [rs, rs.spec?.replicas ?? 0]));
-  removeUnhealthy(old, sizes, removable);
-  removeHealthy(revisions.all, old, sizes, minimum);
+  removeUnhealthy(old, sizes, available, removable);
+  removeHealthy(old, sizes, available, minimum);
   const steps = old
     .filter((rs) => sizes.get(rs) !== rs.spec?.replicas)
     .map((rs) => resize(deployment, rs, sizes.get(rs) as number));
@@ -42,12 +45,13 @@ function scaleDownOld(deployment: Deployment, revisions: Revisions, current: Rep
 function removeUnhealthy(
   old: readonly ReplicaSet[],
   sizes: Map<ReplicaSet, number>,
+  available: ReadonlyMap<ReplicaSet, number>,
   removable: number,
 ): void {
   let left = removable;
   for (const rs of old) {
     const size = sizes.get(rs) as number;
-    const unhealthy = size - availableOf(rs);
+    const unhealthy = size - (available.get(rs) ?? 0);
     const count = Math.min(left, Math.max(0, unhealthy));
     sizes.set(rs, size - count);
     left -= count;
@@ -55,13 +59,12 @@ function removeUnhealthy(
 }
 
 function removeHealthy(
-  all: readonly ReplicaSet[],
   old: readonly ReplicaSet[],
   sizes: Map<ReplicaSet, number>,
+  available: ReadonlyMap<ReplicaSet, number>,
   minimum: number,
 ): void {
-  const available = sumOf(all, availableOf);
-  let left = available - minimum;
+  let left = [...available.values()].reduce((sum, pods) => sum + pods, 0) - minimum;
   for (const rs of old) {
     if (left <= 0) return;
     const size = sizes.get(rs) as number;
@@ -72,9 +75,17 @@ function removeHealthy(
 }
 
 /**
- * The status may still count pods that a smaller spec.replicas has already given up; the pods that
- * are not ready go first, so this many stay available.
+ * Available pods by ReplicaSet, counted from the pods themselves: the status lags behind them, and
+ * on it pods that have just become ready would be given up as unhealthy. A smaller spec.replicas
+ * has given up pods that are still there; those that are not ready go first, so this many stay.
  */
-function availableOf(rs: ReplicaSet): number {
-  return Math.min(rs.status?.availableReplicas ?? 0, rs.spec?.replicas ?? 0);
+function availabilityAt(all: readonly ReplicaSet[], at: Snapshot): ReadonlyMap<ReplicaSet, number> {
+  return new Map(
+    all.map((rs) => {
+      const pods = at.ownedBy<Pod>("pods", rs.metadata.uid as string).filter(isActive);
+      const seconds = rs.spec?.minReadySeconds ?? 0;
+      const available = pods.filter((pod) => msUntilAvailable(pod, seconds, at.now) === 0);
+      return [rs, Math.min(available.length, rs.spec?.replicas ?? 0)] as const;
+    }),
+  );
 }

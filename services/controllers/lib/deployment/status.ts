@@ -173,7 +173,9 @@ function set(
   };
 }
 
-/** Milliseconds until the progress deadline has to be looked at again; undefined: it need not be. */
+/**
+ * Milliseconds until the progress deadline has to be looked at again; undefined: it need not be.
+ */
 export function progressDeadlineMs(
   deployment: Deployment,
   status: DeploymentStatus,
