@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { RunningCluster } from "../kubectl/cluster.ts";
 import { describeOnMachine } from "../network/machine.ts";
-import { Api, pause } from "./api.ts";
+import { Api, type Observed, pause } from "./api.ts";
 import { Figures } from "./figures.ts";
 import { Rollouts, Writers } from "./load.ts";
 
 const ROUNDS = Number(process.env["CHAOS_ROUNDS"] ?? 3);
 const TEST_MS = 600_000;
 const RESUME_MS = 30_000;
+/** Between a recovery and the next kill. */
+const PAUSE_MS = 700;
 const IMAGE = "registry.local/coxswain/web:1.0";
 const VICTIMS = ["nats-server", "apiserver", "control", "node-node-1", "containerd-node-1"];
 
@@ -25,6 +27,11 @@ function deployment(name: string, replicas: number): object {
       template: { metadata: { labels: { app: name } }, spec: podSpec() },
     },
   };
+}
+
+/** The controller has seen it. */
+function observed({ status }: Observed): boolean {
+  return (status?.observedGeneration ?? 0) > 0;
 }
 
 function podSpec(): object {
@@ -73,9 +80,7 @@ describeOnMachine(
       const written = writers.resumed(since, RESUME_MS);
       const reconciled = api
         .insist("POST", DEPLOYMENTS, deployment(name, 0))
-        .then(() =>
-          api.until(`${DEPLOYMENTS}/${name}`, (it) => it.status?.observedGeneration === 1),
-        )
+        .then(() => api.until(`${DEPLOYMENTS}/${name}`, observed))
         .then(took);
       const pod = {
         apiVersion: "v1",
@@ -100,17 +105,19 @@ describeOnMachine(
         const before = await steady();
         const writers = new Writers(api, 4);
         const rollouts = new Rollouts(cluster, "rolling");
-        for (let round = 0; round < ROUNDS; round++) {
-          for (const victim of VICTIMS) {
-            await pause(700);
-            await kill(victim, writers);
+        try {
+          for (let round = 0; round < ROUNDS; round++) {
+            for (const victim of VICTIMS) {
+              await pause(PAUSE_MS);
+              await kill(victim, writers);
+            }
           }
+        } finally {
+          await rollouts.stop();
+          await writers.stop();
+          const done = `${rollouts.completed} rollouts, ${writers.acknowledged.length} writes`;
+          console.log(`${figures.text()}\n${done}`);
         }
-        await rollouts.stop();
-        await writers.stop();
-        console.log(
-          `${figures.text()}\n${rollouts.completed} rollouts, ${writers.acknowledged.length} writes`,
-        );
         expect(await writers.lost()).toEqual([]);
         expect(rollouts.completed).toBeGreaterThan(0);
         expect(await steady()).toBe(before);
