@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { parse } from "yaml";
 import { describeOnMachine } from "../network/machine.ts";
+import { registerBadInput } from "./bad-input.ts";
 import { kubectlMinor, RunningCluster } from "./cluster.ts";
 import { type Case, perform } from "./steps.ts";
 
@@ -60,4 +61,5 @@ describe("kubectl and a cluster of simulated nodes", () => {
   afterAll(() => cluster?.end(), CASE_MS);
 
   registerFile("simulated.yaml", () => cluster);
+  registerBadInput(() => cluster);
 });
