@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
 import { join } from "node:path";
 import type { Paths } from "./cluster.ts";
 import { endAndWait } from "./pids.ts";
@@ -12,6 +13,8 @@ export interface ProcessSpec {
   readonly name: string;
   readonly file: string;
   readonly args: readonly string[];
+  /** Comes before the machine's other work, where that is permitted. */
+  readonly preferred?: boolean;
 }
 
 interface Supervised {
@@ -32,6 +35,8 @@ export interface Failing {
   readonly how: string;
 }
 
+/** Enough to be served first on a busy machine; what is started from it inherits it. */
+const PREFERRED_NICE = -5;
 const WINDOW_MS = 10_000;
 /** So many starts within the window are taken for bad luck; more for a fault. */
 const STARTS_WITHOUT_PAUSE = 5;
@@ -82,7 +87,10 @@ export class Supervisor {
     closeSync(log);
     supervised.child = child;
     supervised.starts.push(Date.now());
-    if (child.pid !== undefined) writeFileSync(this.#pidFile(spec.name), `${child.pid}\n`);
+    if (child.pid !== undefined) {
+      writeFileSync(this.#pidFile(spec.name), `${child.pid}\n`);
+      if (spec.preferred) prefer(child.pid);
+    }
     child.once("error", (error) => this.#ended(supervised, error.message));
     child.once("exit", (code, signal) => this.#ended(supervised, signal ?? `exit code ${code}`));
   }
@@ -101,6 +109,14 @@ export class Supervisor {
 
   #pidFile(name: string): string {
     return join(this.#paths.run, `${name}.pid`);
+  }
+}
+
+function prefer(pid: number): void {
+  try {
+    setPriority(pid, PREFERRED_NICE);
+  } catch {
+    // Without root it is as the others; or it has ended already.
   }
 }
 

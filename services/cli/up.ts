@@ -228,10 +228,12 @@ function natsServer(
     users: busUsers(credentials, settings),
   });
   writeWhole(paths.natsConfiguration, configuration);
-  return { name: "nats-server", file: binary, args: ["-c", paths.natsConfiguration] };
+  const args = ["-c", paths.natsConfiguration];
+  return { name: "nats-server", file: binary, args, preferred: true };
 }
 
 function ownProcess(name: string, paths: Paths): ProcessSpec {
   const args = [programFile("process.js"), "--data", paths.data, "--process", name];
-  return { name, file: process.execPath, args };
+  // Not a node's: containers would inherit it.
+  return { name, file: process.execPath, args, preferred: /^(apiserver|control)/.test(name) };
 }

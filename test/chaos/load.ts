@@ -97,7 +97,7 @@ export class Rollouts {
       // The restart of this second had been taken although it was not acknowledged.
       if (stderr.includes("if restart has already been triggered")) return;
       if (performance.now() > deadline) throw new Error(`${command}:\n${stdout}${stderr}`);
-      await pause(50);
+      await pause(250);
     }
   }
 }
