@@ -1,5 +1,6 @@
 import { unescapeToken } from "../../nats/subjects.ts";
 import type { PlanResponse, ResourceReply, StatusBody } from "../../shared/actor/api.ts";
+import { announceArrival } from "../../shared/actor/arrivals.ts";
 import type { Bus, BusMessage, Subscription } from "../../shared/actor/bus.ts";
 import type { Running } from "../../shared/actor/dependencies.ts";
 import { badRequest, requestTooLarge, statusOf } from "../../shared/api/errors.ts";
@@ -49,6 +50,7 @@ export function serveBus(options: BusServerOptions): Running {
     bus.subscribe("api.*.stop", (message) => server.stop(message)),
     bus.subscribe("heartbeat.*", (message) => heartbeat(message, heartbeats), { queue: QUEUE }),
   ];
+  subscriptions.push(announceArrival(bus, replica));
   return {
     stop: async () => {
       for (const subscription of subscriptions) subscription.stop();
