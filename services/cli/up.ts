@@ -27,13 +27,14 @@ import {
 import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
 import { stopNodes } from "./nodes.ts";
-import { isAlive, readPid } from "./pids.ts";
+import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
 import { type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface UpOptions {
   readonly data: string;
@@ -44,9 +45,6 @@ export interface UpOptions {
   readonly durability?: "strict" | "relaxed";
   readonly replicas?: Readonly<Record<string, number>>;
 }
-
-/** A mistake of the person at the command line: shown without a stack. */
-export class UsageError extends Error {}
 
 const API_PORT = 6443;
 const NATS_PORT = 4222;
@@ -86,13 +84,6 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
     });
     rmSync(join(paths.run, "supervisor.pid"), { force: true });
   }
-}
-
-/** The pid of the supervisor of the data folder, if one runs. */
-export function supervisorOf(paths: Paths): number | undefined {
-  const pid = readPid(join(paths.run, "supervisor.pid"));
-  if (pid === undefined || pid === process.pid) return undefined;
-  return isAlive(pid, paths.data) ? pid : undefined;
 }
 
 function stopRequested(): { promise: Promise<void>; requested: () => boolean } {
