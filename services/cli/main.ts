@@ -1,6 +1,6 @@
 /**
- * The program `cox`: wires commands to what they do. Each loads only what it needs: start-up time is
- * part of what a command costs.
+ * The program `cox`: wires commands to what they do. Each loads only what it needs: start-up time
+ * is part of what a command costs.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dataFolder, type NodeRuntime } from "./cluster.ts";
