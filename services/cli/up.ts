@@ -1,4 +1,5 @@
 /** `cox up`: from whatever there is to a cluster that can be used, and then keeps it running. */
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
@@ -47,7 +48,8 @@ export interface UpOptions {
 }
 
 const API_PORT = 6443;
-const NATS_PORT = 4222;
+/** The first, and how many; below those that the kernel gives to outgoing connections. */
+const NATS_PORTS = [14_222, 8_000] as const;
 const START_MS_MAX = 60_000;
 const NODE_MS_MAX = 120_000;
 const POLL_MS = 25;
@@ -121,7 +123,7 @@ async function settle(
     format: 1,
     name: "coxswain",
     apiPort: await apiPort(options.port, before?.apiPort),
-    natsPort: await port(before?.natsPort, NATS_PORT),
+    natsPort: await natsPort(before?.natsPort, paths),
     ...(natsUrl !== undefined && { natsUrl }),
     durability: options.durability ?? before?.durability ?? "strict",
     runtime,
@@ -145,9 +147,15 @@ async function apiPort(asked: number | undefined, before: number | undefined): P
   throw new UsageError(`TCP port ${fixed} is in use; choose another with --port`);
 }
 
-async function port(before: number | undefined, first: number): Promise<number> {
+/**
+ * Nobody types this port, so each data folder has its own: clusters that start at the same moment
+ * would all find the first of a list free, and the later ones would then talk to the first one's
+ * server.
+ */
+async function natsPort(before: number | undefined, paths: Paths): Promise<number> {
   if (before !== undefined && (await isFree(before, "127.0.0.1"))) return before;
-  return firstFree(first);
+  const digest = createHash("sha256").update(paths.data).digest();
+  return firstFree(NATS_PORTS[0] + (digest.readUInt32LE() % NATS_PORTS[1]));
 }
 
 /** Only real nodes take a network slot of the machine. */
