@@ -2,9 +2,16 @@ import { z } from "zod";
 import { identityToken } from "../../nats/subjects.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key } from "../store/store.ts";
-import type { GetRequest, PlanRequest, PlanResponse, StatusBody, WatchRequest } from "./api.ts";
+import {
+  APISERVER_STARTED,
+  type GetRequest,
+  type PlanRequest,
+  type PlanResponse,
+  type StatusBody,
+  type WatchRequest,
+} from "./api.ts";
 import { backoffMs } from "./backoff.ts";
-import { BusError, NoResponderError, RequestTimeoutError } from "./bus.ts";
+import { type Bus, BusError, NoResponderError, RequestTimeoutError } from "./bus.ts";
 import type { ActorDependencies } from "./dependencies.ts";
 import { type ApiWatchHandler, startWatch } from "./watch.ts";
 
@@ -68,8 +75,9 @@ const RETRY = { baseMs: 20, maxMs: 1_000 };
 export function createClient(options: ClientOptions): ApiClient {
   const { identity, bus, runtime, logger } = options;
   const subject = (verb: string): string => apiSubject(identity, verb);
+  const attempts = new Attempts(bus);
   const request = (verb: string, payload: unknown): Promise<unknown> =>
-    ask(options, subject(verb), Buffer.from(JSON.stringify(payload)));
+    ask(options, attempts, subject(verb), Buffer.from(JSON.stringify(payload)));
   return {
     identity,
     request,
@@ -92,18 +100,39 @@ export function apiSubject(identity: string, verb: string): string {
   return `api.${identityToken(identity)}.${verb}`;
 }
 
-async function ask(options: ClientOptions, subject: string, data: Uint8Array): Promise<unknown> {
+/** Requests under way, which are given up when an apiserver starts: to be asked again at once. */
+class Attempts {
+  readonly #underWay = new Set<() => void>();
+
+  constructor(bus: Bus) {
+    bus.subscribe(APISERVER_STARTED, () => {
+      for (const giveUp of [...this.#underWay]) giveUp();
+    });
+  }
+
+  follow<Answer>(request: Promise<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(new RequestTimeoutError("an apiserver has started"));
+      this.#underWay.add(giveUp);
+      request.then(resolve, reject).finally(() => this.#underWay.delete(giveUp));
+    });
+  }
+}
+
+async function ask(
+  options: ClientOptions,
+  attempts: Attempts,
+  subject: string,
+  data: Uint8Array,
+): Promise<unknown> {
   const { runtime, bus } = options;
   const random = runtime.random.stream("api-client/backoff");
   const deadline = runtime.clock.monotonic() + (options.deadlineMs ?? DEADLINE_MS);
   for (let attempt = 1; ; attempt++) {
     const left = deadline - runtime.clock.monotonic();
     try {
-      const answer = await bus.request(
-        subject,
-        data,
-        Math.min(left, options.attemptMs ?? ATTEMPT_MS),
-      );
+      const timeoutMs = Math.min(left, options.attemptMs ?? ATTEMPT_MS);
+      const answer = await attempts.follow(bus.request(subject, data, timeoutMs));
       return parseAnswer(answer.data);
     } catch (error) {
       if (!isTransient(error)) throw error;

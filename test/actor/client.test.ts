@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { PlanRequest } from "../../shared/actor/api.ts";
+import { APISERVER_STARTED, type PlanRequest } from "../../shared/actor/api.ts";
 import type { BusMessage } from "../../shared/actor/bus.ts";
 import { ApiError, ApiUnavailableError, createClient } from "../../shared/actor/client.ts";
 import { World } from "./world.ts";
@@ -64,6 +64,22 @@ describe("the client of the apiserver", () => {
     });
     await world.simulator.complete(clientOf(world).plan(PLAN));
     expect(asked).toBe(3);
+  });
+
+  it("asks again at once when an apiserver starts: the one it asked may be dead", async () => {
+    const world = new World();
+    let asked = 0;
+    serve(world, "plan", () => {
+      asked++;
+      return asked < 2 ? undefined : { outcome: "committed", revision: 7, results: [] };
+    });
+    const response = clientOf(world).plan(PLAN);
+    await world.simulator.advance(500);
+    expect(asked).toBe(1);
+    world.dependencies("another apiserver").bus.publish(APISERVER_STARTED, new Uint8Array());
+    await world.simulator.advance(100);
+    expect(asked).toBe(2);
+    expect((await response).outcome).toBe("committed");
   });
 
   it("gives up at its deadline and says that the outcome is not known", async () => {
