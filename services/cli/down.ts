@@ -6,9 +6,8 @@ import { releaseSlot } from "../node/slots.ts";
 import { pathsOf } from "./cluster.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
-import { endAndWait } from "./pids.ts";
+import { endAndWait, supervisorOf } from "./pids.ts";
 import type { Progress } from "./progress.ts";
-import { supervisorOf } from "./up.ts";
 
 /** The supervisor ends its processes one after the other, each with its own grace. */
 const SUPERVISOR_GRACE_MS = 60_000;

@@ -1,15 +1,12 @@
-/** The program `cox`: wires commands to what they do. */
+/**
+ * The program `cox`: wires commands to what they do. Each loads only what it needs: start-up time
+ * is part of what a command costs.
+ */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dataFolder, type NodeRuntime } from "./cluster.ts";
-import { detach } from "./detach.ts";
-import { down } from "./down.ts";
-import { kubeconfigText } from "./kubeconfig.ts";
-import { runKubectl } from "./kubectl.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { setup } from "./setup.ts";
-import { simulate } from "./sim.ts";
-import { statusText } from "./status.ts";
-import { UsageError, up } from "./up.ts";
+import { UsageError } from "./usage-error.ts";
 
 const program = new Command("cox")
   .description("Coxswain: a Kubernetes control plane of stateless actors on NATS JetStream")
@@ -56,9 +53,13 @@ program
   .addOption(new Option("--report <descriptor>").argParser(whole).hideHelp())
   .action(async ({ data, detach: away, report, ...flags }: UpFlags) => {
     const options = { ...flags, data: dataFolder(data) };
-    if (away) process.exit(await detach(options.data, process.argv.slice(2)));
+    if (away) {
+      const { detach } = await import("./detach.ts");
+      process.exit(await detach(options.data, process.argv.slice(2)));
+    }
     const progress = new ReportedProgress(report === undefined ? show : sender(report));
     try {
+      const { up } = await import("./up.ts");
       await up(options, progress);
     } catch (error) {
       progress.failed((error as Error).message);
@@ -80,6 +81,7 @@ program
   .addOption(dataOption())
   .option("--purge", "delete the data folder too")
   .action(async ({ data, purge }: { data?: string; purge?: boolean }) => {
+    const { down } = await import("./down.ts");
     process.exitCode = await down(dataFolder(data), purge ?? false, new ReportedProgress(show));
   });
 
@@ -89,6 +91,7 @@ program
   .addOption(dataOption())
   .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
   .action(async ({ data, output }: { data?: string; output: "text" | "json" }) => {
+    const { statusText } = await import("./status.ts");
     const { text, healthy } = await statusText(dataFolder(data), output);
     process.stdout.write(text);
     process.exitCode = healthy ? 0 : 1;
@@ -98,7 +101,8 @@ program
   .command("kubeconfig")
   .description("print the administrator's kubeconfig")
   .addOption(dataOption())
-  .action(({ data }: { data?: string }) => {
+  .action(async ({ data }: { data?: string }) => {
+    const { kubeconfigText } = await import("./kubeconfig.ts");
     process.stdout.write(kubeconfigText(dataFolder(data)));
   });
 
@@ -111,6 +115,7 @@ program
   .allowUnknownOption()
   .helpOption(false)
   .action(async (args: string[], { data }: { data?: string }) => {
+    const { runKubectl } = await import("./kubectl.ts");
     process.exitCode = await runKubectl(dataFolder(data), args);
   });
 
@@ -122,6 +127,7 @@ program
   .option("--steps <n>", "operations of the workload", whole)
   .option("--trace", "print what happens")
   .action(async (flags: { seeds: string; faults?: string; steps?: number; trace?: boolean }) => {
+    const { simulate } = await import("./sim.ts");
     process.exitCode = await simulate(flags);
   });
 

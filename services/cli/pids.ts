@@ -1,5 +1,7 @@
 /** Processes by pid, and only such as show our data folder on their command line. */
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Paths } from "./cluster.ts";
 
 const POLL_MS = 20;
 
@@ -19,6 +21,13 @@ export function isAlive(pid: number, data: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** The pid of the supervisor of the data folder, if one runs. */
+export function supervisorOf(paths: Paths): number | undefined {
+  const pid = readPid(join(paths.run, "supervisor.pid"));
+  if (pid === undefined || pid === process.pid) return undefined;
+  return isAlive(pid, paths.data) ? pid : undefined;
 }
 
 /** SIGTERM, and after `graceMs` SIGKILL; resolves when the process is gone. */

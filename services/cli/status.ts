@@ -8,8 +8,7 @@ import {
   processNames,
   readSettings,
 } from "./cluster.ts";
-import { isAlive, readPid } from "./pids.ts";
-import { supervisorOf } from "./up.ts";
+import { isAlive, readPid, supervisorOf } from "./pids.ts";
 
 interface Status {
   readonly data: string;

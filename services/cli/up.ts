@@ -1,4 +1,5 @@
 /** `cox up`: from whatever there is to a cluster that can be used, and then keeps it running. */
+import { createHash } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
@@ -27,7 +28,7 @@ import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
-import { isAlive, readPid } from "./pids.ts";
+import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
@@ -35,6 +36,7 @@ import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
 import { type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface UpOptions {
   readonly data: string;
@@ -46,13 +48,11 @@ export interface UpOptions {
   readonly replicas?: Readonly<Record<string, number>>;
 }
 
-/** A mistake of the person at the command line: shown without a stack. */
-export class UsageError extends Error {}
-
 const API_PORT = 6443;
-const NATS_PORT = 4222;
 /** A process that ends so often before the cluster is up will not come up. */
 const ENDS_MAX = 3;
+/** The first, and how many; below those that the kernel gives to outgoing connections. */
+const NATS_PORTS = [14_222, 8_000] as const;
 
 /** Runs the cluster until told to stop (SIGINT, SIGTERM). Resolves when everything has ended. */
 export async function up(options: UpOptions, progress: Progress): Promise<void> {
@@ -98,13 +98,6 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
   }
 }
 
-/** The pid of the supervisor of the data folder, if one runs. */
-export function supervisorOf(paths: Paths): number | undefined {
-  const pid = readPid(join(paths.run, "supervisor.pid"));
-  if (pid === undefined || pid === process.pid) return undefined;
-  return isAlive(pid, paths.data) ? pid : undefined;
-}
-
 function stopRequested(): { promise: Promise<void>; requested: () => boolean } {
   let requested = false;
   const promise = new Promise<void>((resolve) => {
@@ -142,7 +135,7 @@ async function settle(
     format: 1,
     name: "coxswain",
     apiPort: await apiPort(options.port, before?.apiPort),
-    natsPort: await port(before?.natsPort, NATS_PORT),
+    natsPort: await natsPort(before?.natsPort, paths),
     ...(natsUrl !== undefined && { natsUrl }),
     durability: options.durability ?? before?.durability ?? "strict",
     runtime,
@@ -166,9 +159,15 @@ async function apiPort(asked: number | undefined, before: number | undefined): P
   throw new UsageError(`TCP port ${fixed} is in use; choose another with --port`);
 }
 
-async function port(before: number | undefined, first: number): Promise<number> {
+/**
+ * Nobody types this port, so each data folder has its own: clusters that start at the same moment
+ * would all find the first of a list free, and the later ones would then talk to the first one's
+ * server.
+ */
+async function natsPort(before: number | undefined, paths: Paths): Promise<number> {
   if (before !== undefined && (await isFree(before, "127.0.0.1"))) return before;
-  return firstFree(first);
+  const digest = createHash("sha256").update(paths.data).digest();
+  return firstFree(NATS_PORTS[0] + (digest.readUInt32LE() % NATS_PORTS[1]));
 }
 
 /** Only real nodes take a network slot of the machine. */

@@ -121,8 +121,8 @@ async function ask(options: AskOptions, subject: string, data: Uint8Array): Prom
 }
 
 /**
- * One attempt. undefined: an apiserver has arrived meanwhile, so the one that was asked may be gone;
- * if it is not, the repetition does no harm, as after a timeout.
+ * One attempt. undefined: an apiserver has arrived meanwhile, so the one that was asked may be
+ * gone; if it is not, the repetition does no harm, as after a timeout.
  */
 function askOnce(
   { bus, arrivals }: AskOptions,

@@ -35,7 +35,11 @@ export class ObjectEntry implements Entry {
   }
 
   /** The entry of a version with a value. `old` only lends its strings, to save memory. */
-  static of(version: Version & { value: Buffer }, old: Entry | undefined, freeze: boolean): Entry {
+  static of(
+    version: Version & { value: Buffer },
+    old: Entry | undefined,
+    freeze: boolean,
+  ): ObjectEntry {
     const identity = old ?? { key: version.key, ...parseKey(version.key) };
     const bytes = withResourceVersion(version.value, version.revision);
     return new ObjectEntry(identity, version, bytes, freeze);
@@ -48,10 +52,13 @@ export class ObjectEntry implements Entry {
   }
 
   get object(): KubernetesObject {
-    if (this.#object === undefined) {
-      this.#object = JSON.parse(this.bytes.toString()) as KubernetesObject;
-      if (this.#freeze) deepFreeze(this.#object);
-    }
+    return this.#object ?? this.decode();
+  }
+
+  /** Decodes the object, so that it need not be done later. */
+  decode(): KubernetesObject {
+    this.#object = JSON.parse(this.bytes.toString()) as KubernetesObject;
+    if (this.#freeze) deepFreeze(this.#object);
     return this.#object;
   }
 

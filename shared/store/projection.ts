@@ -26,6 +26,11 @@ export interface ProjectionOptions {
   readonly windowBytes?: number;
   /** Freeze decoded objects, so that a reader that changes one fails. Default true. */
   readonly freeze?: boolean;
+  /**
+   * Decode each change as it comes, where every change is looked at anyway: decoding only the
+   * metadata for the indexes first would be work done twice. Default false.
+   */
+  readonly eager?: boolean;
 }
 
 type ChangeHandler = (change: Change) => void;
@@ -50,6 +55,7 @@ const NOTHING: readonly Entry[] = Object.freeze([]);
 export class Projection implements ProjectionReader {
   readonly #runtime: Runtime;
   readonly #freeze: boolean;
+  readonly #eager: boolean;
   readonly #window: ChangeWindow;
   readonly #entries = new Map<Key, Entry>();
   readonly #resources = new Map<GroupResource, ResourceIndex>();
@@ -69,6 +75,7 @@ export class Projection implements ProjectionReader {
   constructor(options: ProjectionOptions) {
     this.#runtime = options.runtime;
     this.#freeze = options.freeze ?? true;
+    this.#eager = options.eager ?? false;
     this.#window = new ChangeWindow({
       ms: options.windowMs ?? 5 * 60_000,
       changes: options.windowChanges ?? 100_000,
@@ -251,8 +258,10 @@ export class Projection implements ProjectionReader {
   #apply(version: Version): Change | undefined {
     const { key, value } = version;
     const old = this.#entries.get(key);
-    if (value !== null) return this.#put(ObjectEntry.of({ ...version, value }, old, this.#freeze));
-    return old && this.#remove(old, version);
+    if (value === null) return old && this.#remove(old, version);
+    const entry = ObjectEntry.of({ ...version, value }, old, this.#freeze);
+    if (this.#eager) entry.decode();
+    return this.#put(entry);
   }
 
   #put(entry: Entry): Change {

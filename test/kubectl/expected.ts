@@ -1,6 +1,6 @@
 /**
- * Compares printed text with what is expected of it. Blanks within a line count as one; `<*>` is any
- * one word, `<**>` the rest of a line, `...` on a line of its own any number of lines.
+ * Compares printed text with what is expected of it. Blanks within a line count as one; `<*>` is
+ * any one word, `<**>` the rest of a line, `...` on a line of its own any number of lines.
  * @returns what differs; undefined when nothing does.
  */
 export function difference(expected: string, actual: string): string | undefined {

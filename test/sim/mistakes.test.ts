@@ -41,4 +41,11 @@ describe("the simulation finds a planted mistake", () => {
     },
     TEST_MS_MAX,
   );
+
+  it("but nothing where schedulers do not hear one another: the log decides", async () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const { violations } = await runSimulation({ seed, mistake: mistakes.deafSchedulers() });
+      expect(violations, `seed ${seed}`).toEqual([]);
+    }
+  });
 });

@@ -1,6 +1,7 @@
 import type { PlanRequest, PlanResponse } from "../../shared/actor/api.ts";
 import type { Bus, BusMessage } from "../../shared/actor/bus.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
+import { beatSubject } from "../../shared/actor/membership.ts";
 import type { Action, Plan } from "../../shared/actor/plan.ts";
 import type { Store, Write, WriteHeaders } from "../../shared/store/store.ts";
 import type { Mistake } from "./simulate.ts";
@@ -149,9 +150,38 @@ function wrapped(store: Store, instead: Partial<Store>): Store {
   };
 }
 
-/** Neither the pod nor the node's allocation is guarded: two schedulers place as each sees fit. */
+/**
+ * Neither the pod nor the node's allocation is guarded, and the schedulers do not hear one another:
+ * each places every pod as it sees fit. Deaf alone they do no harm; see `deafSchedulers`.
+ */
 export function doubleBind(): Mistake {
-  return unguarded((_write, { actor }) => actor === "scheduler");
+  return { ...unguarded((_write, { actor }) => actor === "scheduler"), ...deafSchedulers() };
+}
+
+/**
+ * No mistake: ownership is a hint. The schedulers work against one another, and the log decides.
+ */
+export function deafSchedulers(): Mistake {
+  return {
+    wrapDependencies: (dependencies) => ({
+      ...dependencies,
+      bus: deafTo(dependencies.bus, beatSubject("scheduler")),
+    }),
+  };
+}
+
+function deafTo(bus: Bus, subject: string): Bus {
+  return new Proxy(bus, {
+    get(target, field) {
+      if (field === "subscribe") {
+        const subscribe: Bus["subscribe"] = (pattern, handler, options) =>
+          target.subscribe(pattern, pattern === subject ? () => undefined : handler, options);
+        return subscribe;
+      }
+      const value: unknown = Reflect.get(target, field);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 /** The last writer of a Deployment wins, whatever it had seen. */

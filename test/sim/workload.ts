@@ -1,6 +1,6 @@
 import type { ResourceMessage, ResourceReply } from "../../shared/actor/api.ts";
 import type { ApiClient } from "../../shared/actor/client.ts";
-import type { KubernetesObject } from "../../shared/api/object.ts";
+import type { KubernetesObject, ObjectMeta } from "../../shared/api/object.ts";
 import type { RandomStream, Runtime } from "../../shared/runtime/runtime.ts";
 import { USER_MARK } from "./invariants.ts";
 
@@ -239,9 +239,11 @@ export class User {
   }
 
   async #carryOut(operation: Operation): Promise<void> {
-    const message = await this.#complete(operation);
-    if (message === undefined) return;
+    const chosen = await this.#complete(operation);
+    if (chosen === undefined) return;
     for (let attempt = 0; ; attempt++) {
+      const message = await this.#guarded(chosen);
+      if (message === "done") return;
       const reply = await this.#ask(message);
       if (reply !== undefined && (await this.#isSettled(operation, message, reply, attempt)))
         return;
@@ -259,6 +261,23 @@ export class User {
     const pods = (reply?.body as { items?: KubernetesObject[] } | undefined)?.items ?? [];
     const name = pods[0]?.metadata.name;
     return name === undefined ? undefined : { ...message, name };
+  }
+
+  /**
+   * A patch names the version that it changes: an attempt that was given up may still be under way,
+   * and must not come true after what the user did next.
+   */
+  async #guarded(message: ResourceMessage): Promise<ResourceMessage | "done"> {
+    if (message.verb !== "patch") return message;
+    const { resource, namespace, name } = message;
+    const reply = await this.#ask({ verb: "get", resource, namespace, name } as ResourceMessage);
+    const present = (reply?.body as KubernetesObject | undefined)?.metadata;
+    const body = message.body as { metadata: Partial<ObjectMeta> };
+    const marks = Object.keys(body.metadata.annotations ?? {});
+    if (marks.some((mark) => present?.annotations?.[mark] !== undefined)) return "done";
+    const resourceVersion = present?.resourceVersion;
+    const metadata = { ...body.metadata, ...(resourceVersion && { resourceVersion }) };
+    return { ...message, body: { ...body, metadata } };
   }
 
   async #ask(message: ResourceMessage): Promise<ResourceReply | undefined> {

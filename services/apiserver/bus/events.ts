@@ -130,7 +130,9 @@ class Publisher {
     return `${event.regarding.name}.${time}${digestOf(this.#speaker.actor, event)}`;
   }
 
-  /** The event that says the same and has not ended: counted up for an hour, then comes a new one. */
+  /**
+   * The event that says the same and has not ended: counted up for an hour, then comes a new one.
+   */
   #present(event: EventRecord): string | undefined {
     const { actor } = this.#speaker;
     const given = this.#given.get(lockOf(actor, event));

@@ -26,7 +26,7 @@ export async function runControl(context: ProcessContext): Promise<Running> {
   const following = LOGS.map(async (log) => {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
-    const projection = new Projection({ runtime, windowChanges: 0, freeze: false });
+    const projection = new Projection({ runtime, windowChanges: 0, freeze: false, eager: true });
     await projection.follow(await openStore(connection, runtime, options));
     return [log, projection] as const;
   });

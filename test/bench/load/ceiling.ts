@@ -14,21 +14,26 @@ import { ensurePki } from "../../../services/apiserver/auth/pki.ts";
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import { Client } from "./client.ts";
 import { CONNECTIONS, configMap, type Limits, load } from "./objects.ts";
-import type { Report } from "./report.ts";
+import { quantile, type Report } from "./report.ts";
 
 interface Bare {
   readonly cert: string;
   readonly key: string;
   readonly answer: string;
+  /** The answer to /list: as many of the others. */
+  readonly repeat: number;
 }
 
 /** The thread's part. */
-export function serveBare({ cert, key, answer }: Bare): void {
+export function serveBare({ cert, key, answer, repeat }: Bare): void {
+  const one = Buffer.from(answer);
+  const list = Buffer.concat(Array.from({ length: repeat }, () => one));
   const server = createServer({ cert, key }, (request, response) => {
     request.resume().once("end", () => {
-      const length = Buffer.byteLength(answer);
+      const body = request.url === "/list" ? list : one;
+      const { length } = body;
       response.writeHead(200, { "Content-Type": "application/json", "Content-Length": length });
-      response.end(answer);
+      response.end(body);
     });
   });
   server.listen(0, "127.0.0.1", () =>
@@ -43,7 +48,7 @@ export async function measureCeiling(program: string, limits: Limits, report: Re
   rmSync(folder, { recursive: true });
   const { certificate: cert, key } = pki.apiserver;
   const object = configMap("c-1", {});
-  const workerData: Bare = { cert, key, answer: JSON.stringify(object) };
+  const workerData: Bare = { cert, key, answer: JSON.stringify(object), repeat: limits.objects };
   const thread = new Worker(program, { workerData });
   const [port] = await once(thread, "message");
   const client = new Client(
@@ -58,6 +63,14 @@ export async function measureCeiling(program: string, limits: Limits, report: Re
     const { perSecond } = await load(Number.POSITIVE_INFINITY, limits.durationMs, work);
     report.add({ what, value: perSecond, unit: "/s", note: "the load generator's own limit" });
   }
+  const times: number[] = [];
+  for (let turn = 0; turn < 10; turn++) {
+    const begun = performance.now();
+    await client.ok("GET", "/list");
+    times.push(performance.now() - begun);
+  }
+  const what = `ceiling: ${limits.objects} objects of 1 KB from it in one answer`;
+  report.add({ what, value: quantile(times, 0.5), unit: "ms" });
   client.close();
   await thread.terminate();
 }
