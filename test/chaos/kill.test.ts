@@ -65,9 +65,10 @@ describeOnMachine(
 
     /** Containers of the Deployment that nobody touches, with their restarts. */
     function steady(): Promise<string> {
-      return cluster.must(
-        `kubectl get pods -l app=steady -o jsonpath='{range .items[*]}{.metadata.uid} {.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}{"\\n"}{end}'`,
-      );
+      const first = ".status.containerStatuses[0]";
+      const status = `{${first}.containerID} {${first}.restartCount}`;
+      const line = `{range .items[*]}{.metadata.uid} ${status}{"\\n"}{end}`;
+      return cluster.must(`kubectl get pods -l app=steady -o jsonpath='${line}'`);
     }
 
     /** Kills, and measures when each kind of work goes on. */

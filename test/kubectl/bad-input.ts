@@ -37,6 +37,8 @@ interface Tree {
 
 const CASES = parse(readFileSync(new URL("bad-input.yaml", import.meta.url), "utf8")) as Case[];
 const CONFIG_MAPS = "/api/v1/namespaces/default/configmaps";
+const KINDS =
+  "configmaps,secrets,serviceaccounts,pods,services,deployments,replicasets,rolebindings";
 const IDLE_MAX = 10_000;
 /** So many of them have done their handshake. */
 const IDLE_TLS = 500;
@@ -101,9 +103,7 @@ async function prepare(cluster: RunningCluster): Promise<Subject> {
 
 /** Every object of the namespace, and the processes that run. */
 async function stateOf(cluster: RunningCluster): Promise<string> {
-  const objects = await cluster.must(
-    "kubectl get configmaps,secrets,serviceaccounts,pods,services,deployments,replicasets,rolebindings -o json",
-  );
+  const objects = await cluster.must(`kubectl get ${KINDS} -o json`);
   const items = (JSON.parse(objects) as { items: KubernetesObject[] }).items;
   const seen = items.map(({ kind, metadata }) => [kind, metadata.name, metadata.resourceVersion]);
   const pids = ["supervisor", "nats-server", "apiserver", "control", "nodes"].map((name) => {

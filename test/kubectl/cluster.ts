@@ -86,10 +86,8 @@ export class RunningCluster {
     const file = join(this.#home, `kubeconfig-${name}`);
     copyFileSync(join(this.data, "kubeconfig"), file);
     const environment = { KUBECONFIG: file };
-    await this.must(
-      `kubectl create namespace ${name} && kubectl config set-context --current --namespace ${name}`,
-      environment,
-    );
+    await this.must(`kubectl create namespace ${name}`, environment);
+    await this.must(`kubectl config set-context --current --namespace ${name}`, environment);
     return environment;
   }
 

@@ -38,9 +38,8 @@ describeOnMachine("kubectl and a cluster with containers", ["containerd", "runc"
     "brings up examples/web.yaml",
     async () => {
       const started = performance.now();
-      await cluster.must(
-        "kubectl apply -f $EXAMPLES/web.yaml && kubectl rollout status deployment/web --timeout 60s",
-      );
+      await cluster.must("kubectl apply -f $EXAMPLES/web.yaml");
+      await cluster.must("kubectl rollout status deployment/web --timeout 60s");
       const seconds = (performance.now() - started) / 1000;
       console.log(
         `examples/web.yaml: 3 pods Ready ${seconds.toFixed(2)} s after \`kubectl apply\``,
