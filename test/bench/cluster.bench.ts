@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   }
   console.info(`\n${report.table()}\n`);
   console.info("reference: kube-apiserver, controller-manager, scheduler v1.20 and etcd 3.4 with");
-  console.info("client rate limits raised, measured elsewhere (another machine, another day).");
+  console.info("client rate limits raised, measured elsewhere: not in this run.");
   const load = loads.map((each) => each.toFixed(1)).join(", ");
   const { length: cores } = cpus();
   console.info(`This machine: ${cores} cores, load average before each run: ${load}.`);
