@@ -1,10 +1,6 @@
 import { unescapeToken } from "../../nats/subjects.ts";
-import {
-  APISERVER_STARTED,
-  type PlanResponse,
-  type ResourceReply,
-  type StatusBody,
-} from "../../shared/actor/api.ts";
+import type { PlanResponse, ResourceReply, StatusBody } from "../../shared/actor/api.ts";
+import { announceArrival } from "../../shared/actor/arrivals.ts";
 import type { Bus, BusMessage, Subscription } from "../../shared/actor/bus.ts";
 import type { Running } from "../../shared/actor/dependencies.ts";
 import { badRequest, requestTooLarge, statusOf } from "../../shared/api/errors.ts";
@@ -33,7 +29,6 @@ import type { BodyResponse, Engine, ResourceRequest, UserInfo } from "./request.
 import { storeStatus } from "./write.ts";
 
 const QUEUE = "apiserver";
-const NOTHING = new Uint8Array();
 
 export interface BusServerOptions {
   /** As the apiserver. */
@@ -55,7 +50,7 @@ export function serveBus(options: BusServerOptions): Running {
     bus.subscribe("api.*.stop", (message) => server.stop(message)),
     bus.subscribe("heartbeat.*", (message) => heartbeat(message, heartbeats), { queue: QUEUE }),
   ];
-  bus.publish(APISERVER_STARTED, NOTHING);
+  subscriptions.push(announceArrival(bus, replica));
   return {
     stop: async () => {
       for (const subscription of subscriptions) subscription.stop();

@@ -1,17 +1,16 @@
 /**
  * `cox down`: ends everything that belongs to a data folder, also what a killed supervisor left.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, rmSync } from "node:fs";
 import { releaseSlot } from "../node/slots.ts";
 import { pathsOf } from "./cluster.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
-import { endAndWait, isAlive, readPid, supervisorOf } from "./pids.ts";
+import { endAndWait, supervisorOf } from "./pids.ts";
 import type { Progress } from "./progress.ts";
 
 /** The supervisor ends its processes one after the other, each with its own grace. */
 const SUPERVISOR_GRACE_MS = 60_000;
-const GRACE_MS = 5_000;
 
 /** Returns the exit code. */
 export async function down(data: string, purge: boolean, progress: Progress): Promise<number> {
@@ -23,12 +22,7 @@ export async function down(data: string, purge: boolean, progress: Progress): Pr
   await progress.step("Stopping", async () => {
     const supervisor = supervisorOf(paths);
     if (supervisor !== undefined) await endAndWait(supervisor, SUPERVISOR_GRACE_MS);
-    for (const file of existsSync(paths.run) ? readdirSync(paths.run) : []) {
-      if (!file.endsWith(".pid") || file.startsWith("containerd-")) continue;
-      const pid = readPid(join(paths.run, file));
-      if (pid !== undefined && isAlive(pid, data)) await endAndWait(pid, GRACE_MS);
-      rmSync(join(paths.run, file), { force: true });
-    }
+    await endLeftovers(paths);
     await stopNodes(paths);
   });
   if (purge) {

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Paths } from "./cluster.ts";
-import { endAndWait, isAlive, readPid } from "./pids.ts";
+import { endAndWait } from "./pids.ts";
 
 export interface ProcessSpec {
   readonly name: string;
@@ -20,6 +20,16 @@ interface Supervised {
   /** When it was started lately, milliseconds; old ones are dropped. */
   starts: number[];
   timer: NodeJS.Timeout | undefined;
+  /** How often it ended by itself, and how the last time. */
+  ends: number;
+  how: string;
+}
+
+/** A process that ends again and again. */
+export interface Failing {
+  readonly name: string;
+  readonly ends: number;
+  readonly how: string;
 }
 
 const WINDOW_MS = 10_000;
@@ -40,13 +50,17 @@ export class Supervisor {
     this.#onEnd = onEnd;
   }
 
-  /** Starts a process; one that an earlier supervisor left behind is ended first. */
-  async start(spec: ProcessSpec): Promise<void> {
-    const left = readPid(this.#pidFile(spec.name));
-    if (left !== undefined && isAlive(left, this.#paths.data)) await endAndWait(left, GRACE_MS);
-    const supervised: Supervised = { spec, child: undefined, starts: [], timer: undefined };
+  start(spec: ProcessSpec): void {
+    const idle = { child: undefined, starts: [], timer: undefined, ends: 0, how: "" };
+    const supervised: Supervised = { spec, ...idle };
     this.#processes.set(spec.name, supervised);
     this.#spawn(supervised);
+  }
+
+  /** The first process that has ended by itself at least so often. */
+  failing(ends: number): Failing | undefined {
+    const found = [...this.#processes.values()].find((supervised) => supervised.ends >= ends);
+    return found && { name: found.spec.name, ends: found.ends, how: found.how };
   }
 
   /** Ends all processes, the last started first; those that do not listen are killed. */
@@ -75,6 +89,8 @@ export class Supervisor {
 
   #ended(supervised: Supervised, how: string): void {
     if (this.#stopping || supervised.timer !== undefined) return;
+    supervised.ends++;
+    supervised.how = how;
     const pause = pauseAfter(supervised);
     this.#onEnd(supervised.spec.name, how, pause);
     supervised.timer = setTimeout(() => {

@@ -1,6 +1,6 @@
 /** `cox up`: from whatever there is to a cluster that can be used, and then keeps it running. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
 import { obtainServer } from "../../nats/server.ts";
@@ -13,7 +13,6 @@ import { commands } from "../node/command.ts";
 import { clusterNetwork, NODES_MAX } from "../node/network.ts";
 import { prepareHost } from "../node/prepare.ts";
 import { claimSlot } from "../node/slots.ts";
-import { get, nodesReady } from "./api.ts";
 import {
   type ClusterSettings,
   createFolders,
@@ -27,11 +26,13 @@ import {
 } from "./cluster.ts";
 import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree } from "./ports.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
+import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
 import { type ProcessSpec, Supervisor } from "./supervisor.ts";
@@ -48,11 +49,10 @@ export interface UpOptions {
 }
 
 const API_PORT = 6443;
+/** A process that ends so often before the cluster is up will not come up. */
+const ENDS_MAX = 3;
 /** The first, and how many; below those that the kernel gives to outgoing connections. */
 const NATS_PORTS = [14_222, 8_000] as const;
-const START_MS_MAX = 60_000;
-const NODE_MS_MAX = 120_000;
-const POLL_MS = 25;
 
 /** Runs the cluster until told to stop (SIGINT, SIGTERM). Resolves when everything has ended. */
 export async function up(options: UpOptions, progress: Progress): Promise<void> {
@@ -73,16 +73,26 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
     const when = pause === 0 ? "started again" : `starting again in ${pause} ms`;
     process.stderr.write(`${new Date().toISOString()} ${name} ended (${how}); ${when}\n`);
   });
+  let begun = false;
   try {
+    // Pods of a supervisor that was killed go on; its processes are replaced.
+    await endLeftovers(paths);
     const settings = await settle(options, paths, progress);
+    begun = true;
     await Promise.race([start(settings, paths, supervisor, progress), stopped.promise]);
     if (!stopped.requested()) progress.ready(summaryOf(settings, paths));
     await stopped.promise;
-  } finally {
+  } catch (error) {
+    await end().catch((second: Error) => process.stderr.write(`${second.message}\n`));
+    throw error;
+  }
+  await end();
+
+  async function end(): Promise<void> {
     process.stderr.write("\n");
     await progress.step("Stopping", async () => {
       await supervisor.stop();
-      await stopNodes(paths);
+      if (begun) await stopNodes(paths);
     });
     rmSync(join(paths.run, "supervisor.pid"), { force: true });
   }
@@ -119,6 +129,8 @@ async function settle(
     throw new UsageError("--runtime process gives one node; several need --runtime cri");
   }
   const natsUrl = options.nats ?? before?.natsUrl;
+  // Downloaded before ports are chosen: another cluster may start meanwhile.
+  if (natsUrl === undefined && before === undefined) await natsServerProgram(progress);
   const settings: ClusterSettings = {
     format: 1,
     name: "coxswain",
@@ -181,18 +193,21 @@ async function start(
   ensureTokenFile(paths.token, runtime);
   writeKubeconfig(paths.kubeconfig, pki, `https://127.0.0.1:${settings.apiPort}`, settings.name);
   if (settings.natsUrl === undefined) {
-    const binary = await progress.step("nats-server", (detail) =>
-      obtainServer(cacheFolder(), detail),
-    );
-    await supervisor.start(natsServer(binary, settings, paths, credentials));
+    const binary = await natsServerProgram(progress);
+    supervisor.start(natsServer(binary, settings, paths, credentials));
   }
   if (settings.runtime === "cri") {
     await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
   }
-  for (const name of processNames(settings)) await supervisor.start(ownProcess(name, paths));
-  await progress.step("Starting the control plane", () => untilReady(settings, paths));
+  for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths));
+  const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
+  await progress.step("Starting the control plane", () => untilReady(wait));
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
-  await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(settings, paths));
+  await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(wait));
+}
+
+function natsServerProgram(progress: Progress): Promise<string> {
+  return progress.step("nats-server", (detail) => obtainServer(cacheFolder(), detail));
 }
 
 function natsServer(
@@ -218,47 +233,4 @@ function natsServer(
 function ownProcess(name: string, paths: Paths): ProcessSpec {
   const args = [programFile("process.js"), "--data", paths.data, "--process", name];
   return { name, file: process.execPath, args };
-}
-
-async function untilReady(settings: ClusterSettings, paths: Paths): Promise<void> {
-  const deadline = Date.now() + START_MS_MAX;
-  let last = "";
-  while (Date.now() < deadline) {
-    try {
-      const { code, body } = await get(paths.data, settings.apiPort, "/readyz?verbose");
-      if (code === 200) return;
-      last = body;
-    } catch (error) {
-      last = (error as Error).message;
-    }
-    await pause(POLL_MS);
-  }
-  const hint = logHint(paths, "apiserver");
-  throw new Error(`The apiserver was not ready after ${START_MS_MAX / 1000} s: ${last}\n${hint}`);
-}
-
-async function untilNodesReady(settings: ClusterSettings, paths: Paths): Promise<void> {
-  const deadline = Date.now() + NODE_MS_MAX;
-  let missing = "";
-  while (Date.now() < deadline) {
-    const ready = await nodesReady(paths.data, settings.apiPort);
-    const late = settings.nodes.filter(({ name }) => ready?.get(name) !== true);
-    if (ready !== undefined && late.length === 0) return;
-    missing = late.map(({ name }) => name).join(", ");
-    await pause(POLL_MS);
-  }
-  const log = settings.runtime === "simulated" ? "nodes" : `node-${missing.split(",")[0]}`;
-  throw new Error(`Not Ready after ${NODE_MS_MAX / 1000} s: ${missing}\n${logHint(paths, log)}`);
-}
-
-function logHint(paths: Paths, name: string): string {
-  const file = join(paths.logs, `${name}.log`);
-  const tail = existsSync(file)
-    ? readFileSync(file, "utf8").trimEnd().split("\n").slice(-5).join("\n")
-    : "";
-  return `The end of ${file}:\n${tail}`;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type Command, CommandError, must } from "./command.ts";
 import { guardLocalhost } from "./guard.ts";
@@ -16,19 +16,20 @@ export async function plugHost(command: Command, network: ClusterNetwork): Promi
   if (!(await hasLink(command, bridge))) {
     await tolerate(command, "ip", ["link", "add", bridge, "type", "bridge"], "File exists");
   }
-  await must(command, "ip", ["link", "set", bridge, "mtu", String(await mtu(command)), "up"]);
   const bits = network.nodeCidr.split("/")[1];
-  await must(command, "ip", [
-    ...["address", "replace", `${network.hostAddress}/${bits}`, "dev", bridge],
-  ]);
-  // Without a route nothing can be sent to a ClusterIP on a machine that is offline; with it the
-  // packets get an address of the cluster as their source, and never leave the machine as they are.
-  await must(command, "ip", [
-    ...["route", "replace", network.serviceCidr, "dev", bridge, "src", network.hostAddress],
-  ]);
-  // Pods have routes of their own; an address that no pod has is unreachable at once, instead of
-  // being looked for behind the way out.
-  await must(command, "ip", ["route", "replace", "unreachable", network.podCidr]);
+  // One program for all: this is on the way of a node's return.
+  const lines = [
+    `link set ${bridge} mtu ${mtu()} up`,
+    `address replace ${network.hostAddress}/${bits} dev ${bridge}`,
+    // Without a route nothing can be sent to a ClusterIP on a machine that is offline; with it the
+    // packets get an address of the cluster as their source, and never leave the machine as they
+    // are.
+    `route replace ${network.serviceCidr} dev ${bridge} src ${network.hostAddress}`,
+    // Pods have routes of their own; an address that no pod has is unreachable at once, instead of
+    // being looked for behind the way out.
+    `route replace unreachable ${network.podCidr}`,
+  ];
+  await must(command, "ip", ["-batch", "-"], { input: `${lines.join("\n")}\n` });
   await guardLocalhost(command, network.table, undefined);
   changeSettings({
     "net/ipv4/ip_forward": "1",
@@ -73,7 +74,7 @@ export async function plugNode(
       "File exists",
     );
   }
-  const size = String(await mtu(command));
+  const size = String(mtu());
   const inside = (...args: string[]): Promise<string> => must(command, "ip", ["-n", name, ...args]);
   await must(command, "ip", ["link", "set", cable, "master", network.bridge, "mtu", size, "up"]);
   await inside("link", "set", "lo", "up");
@@ -107,16 +108,17 @@ export async function unplugNode(
   }
 }
 
-/** The largest packet that the way out takes, so that nothing has to be split there. */
-export async function mtu(command: Command): Promise<number> {
-  const routes = await command("ip", ["-j", "-4", "route", "show", "default"]);
-  const device = (JSON.parse(routes.stdout || "[]") as { dev?: string }[])[0]?.dev;
+/** The largest packet that the machine's way out takes, so that nothing has to be split there. */
+export function mtu(): number {
+  const [, ...routes] = readFileSync("/proc/net/route", "utf8").split("\n");
+  const fields = routes.map((line) => line.split("\t"));
+  const device = fields.find(([, to, , , , , , mask]) => to === ANY && mask === ANY)?.[0];
   if (device === undefined) return STANDARD_MTU;
-  const links = await command("ip", ["-j", "link", "show", "dev", device]);
-  const size = (JSON.parse(links.stdout || "[]") as { mtu?: number }[])[0]?.mtu;
-  return Math.min(size ?? STANDARD_MTU, STANDARD_MTU);
+  return Math.min(Number(readFileSync(`/sys/class/net/${device}/mtu`, "utf8")), STANDARD_MTU);
 }
 
+/** The default route's destination and mask in /proc/net/route. */
+const ANY = "00000000";
 const STANDARD_MTU = 1500;
 
 async function hasLink(command: Command, name: string): Promise<boolean> {

@@ -81,7 +81,7 @@ export async function prepareNode(machine: Machine, place: NodePlace): Promise<P
     addressDirectory: layout.cniAddresses,
     networkName: layout.cniNetwork,
     podCidr: layout.network.podCidr,
-    mtu: await mtu(machine.command),
+    mtu: mtu(),
   });
   const registry = await serveImages(machine, place, layout);
   try {

@@ -166,9 +166,3 @@ export interface ResourceReply {
   /** The answer's JSON: an object, a list or a Status. */
   readonly body: unknown;
 }
-
-/**
- * An apiserver says here that it answers from now on. Whoever waits for an answer asks again: the
- * one that took the request may be dead. A request may thus be asked twice, as after a timeout.
- */
-export const APISERVER_STARTED = "actors.apiserver.started";

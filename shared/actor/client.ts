@@ -2,16 +2,10 @@ import { z } from "zod";
 import { identityToken } from "../../nats/subjects.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key } from "../store/store.ts";
-import {
-  APISERVER_STARTED,
-  type GetRequest,
-  type PlanRequest,
-  type PlanResponse,
-  type StatusBody,
-  type WatchRequest,
-} from "./api.ts";
+import type { GetRequest, PlanRequest, PlanResponse, StatusBody, WatchRequest } from "./api.ts";
+import { Arrivals } from "./arrivals.ts";
 import { backoffMs } from "./backoff.ts";
-import { type Bus, BusError, NoResponderError, RequestTimeoutError } from "./bus.ts";
+import { BusError, type BusMessage, NoResponderError, RequestTimeoutError } from "./bus.ts";
 import type { ActorDependencies } from "./dependencies.ts";
 import { type ApiWatchHandler, startWatch } from "./watch.ts";
 
@@ -74,10 +68,10 @@ const RETRY = { baseMs: 20, maxMs: 1_000 };
 /** Connects an identity to whichever apiserver replicas are there. */
 export function createClient(options: ClientOptions): ApiClient {
   const { identity, bus, runtime, logger } = options;
+  const arrivals = new Arrivals(bus);
   const subject = (verb: string): string => apiSubject(identity, verb);
-  const attempts = new Attempts(bus);
   const request = (verb: string, payload: unknown): Promise<unknown> =>
-    ask(options, attempts, subject(verb), Buffer.from(JSON.stringify(payload)));
+    ask({ ...options, arrivals }, subject(verb), Buffer.from(JSON.stringify(payload)));
   return {
     identity,
     request,
@@ -91,7 +85,8 @@ export function createClient(options: ClientOptions): ApiClient {
         throw error;
       }
     },
-    watch: (watch, handler) => startWatch({ bus, runtime, logger, subject, watch, handler }),
+    watch: (watch, handler) =>
+      startWatch({ bus, runtime, logger, arrivals, subject, watch, handler }),
   };
 }
 
@@ -100,40 +95,18 @@ export function apiSubject(identity: string, verb: string): string {
   return `api.${identityToken(identity)}.${verb}`;
 }
 
-/** Requests under way, which are given up when an apiserver starts: to be asked again at once. */
-class Attempts {
-  readonly #underWay = new Set<() => void>();
+type AskOptions = ClientOptions & { readonly arrivals: Arrivals };
 
-  constructor(bus: Bus) {
-    bus.subscribe(APISERVER_STARTED, () => {
-      for (const giveUp of [...this.#underWay]) giveUp();
-    });
-  }
-
-  follow<Answer>(request: Promise<Answer>): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(new RequestTimeoutError("an apiserver has started"));
-      this.#underWay.add(giveUp);
-      request.then(resolve, reject).finally(() => this.#underWay.delete(giveUp));
-    });
-  }
-}
-
-async function ask(
-  options: ClientOptions,
-  attempts: Attempts,
-  subject: string,
-  data: Uint8Array,
-): Promise<unknown> {
-  const { runtime, bus } = options;
+async function ask(options: AskOptions, subject: string, data: Uint8Array): Promise<unknown> {
+  const { runtime } = options;
   const random = runtime.random.stream("api-client/backoff");
   const deadline = runtime.clock.monotonic() + (options.deadlineMs ?? DEADLINE_MS);
   for (let attempt = 1; ; attempt++) {
     const left = deadline - runtime.clock.monotonic();
     try {
-      const timeoutMs = Math.min(left, options.attemptMs ?? ATTEMPT_MS);
-      const answer = await attempts.follow(bus.request(subject, data, timeoutMs));
-      return parseAnswer(answer.data);
+      const attemptMs = Math.min(left, options.attemptMs ?? ATTEMPT_MS);
+      const answer = await askOnce(options, subject, data, attemptMs);
+      if (answer !== undefined) return parseAnswer(answer.data);
     } catch (error) {
       if (!isTransient(error)) throw error;
       const wait = Math.max(backoffMs(attempt, RETRY, random), retryAfterMs(error));
@@ -142,9 +115,38 @@ async function ask(
           cause: error,
         });
       }
-      await runtime.timers.sleep(wait);
+      await sleepUntilArrival(options, wait);
     }
   }
+}
+
+/**
+ * One attempt. undefined: an apiserver has arrived meanwhile, so the one that was asked may be
+ * gone; if it is not, the repetition does no harm, as after a timeout.
+ */
+function askOnce(
+  { bus, arrivals }: AskOptions,
+  subject: string,
+  data: Uint8Array,
+  timeoutMs: number,
+): Promise<BusMessage | undefined> {
+  return new Promise((resolve, reject) => {
+    const cancel = arrivals.once(() => resolve(undefined));
+    bus.request(subject, data, timeoutMs).then(resolve, reject).finally(cancel);
+  });
+}
+
+function sleepUntilArrival({ runtime, arrivals }: AskOptions, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancelWait = arrivals.once(() => {
+      cancelTimer();
+      resolve();
+    });
+    const cancelTimer = runtime.timers.after(ms, () => {
+      cancelWait();
+      resolve();
+    });
+  });
 }
 
 /** What may pass by itself: nobody there, no answer, or a server that is starting or full. */

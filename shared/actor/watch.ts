@@ -11,6 +11,7 @@ import {
   type WatchFrame,
   type WatchRequest,
 } from "./api.ts";
+import type { Arrivals } from "./arrivals.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Bus, BusMessage, Subscription } from "./bus.ts";
 import type { Logger } from "./dependencies.ts";
@@ -34,6 +35,7 @@ export interface WatchOptions {
   readonly bus: Bus;
   readonly runtime: Runtime;
   readonly logger: Logger;
+  readonly arrivals: Arrivals;
   readonly subject: (verb: string) => string;
   readonly watch: Omit<WatchRequest, "consumer" | "from">;
   readonly handler: ApiWatchHandler;
@@ -50,6 +52,7 @@ export function startWatch(options: WatchOptions): Subscription {
 class ApiWatch implements Subscription {
   readonly #options: WatchOptions;
   readonly #cancelTick: () => void;
+  readonly #cancelArrivals: () => void;
   /** All up to here has been delivered; undefined: begin with a listing. */
   #revision: Revision | undefined;
   #inbox = "";
@@ -65,6 +68,7 @@ class ApiWatch implements Subscription {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#cancelTick = options.runtime.timers.every(WATCH_BEAT_MS, () => this.#tick());
+    this.#cancelArrivals = options.arrivals.each(() => this.#askArrived());
     this.#ask();
   }
 
@@ -72,6 +76,7 @@ class ApiWatch implements Subscription {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#cancelTick();
+    this.#cancelArrivals();
     this.#leave();
   }
 
@@ -115,6 +120,12 @@ class ApiWatch implements Subscription {
 
   #askIfDue(): void {
     if (!this.#stopped && this.#options.runtime.clock.monotonic() >= this.#askAgainAt) this.#ask();
+  }
+
+  /** There is an apiserver again. One that serves this watch would have been heard of lately. */
+  #askArrived(): void {
+    const silence = this.#options.runtime.clock.monotonic() - this.#heardAt;
+    if (this.#subscription === undefined || silence > WATCH_BEAT_MS) this.#ask();
   }
 
   #tick(): void {

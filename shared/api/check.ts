@@ -55,28 +55,61 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function compileObject(schema: ObjectSchema): Checker {
-  const fields = new Map<string, Checker>();
+  const fields = new Map<string, { check: Checker; leftOut: boolean }>();
   for (const [name, field] of Object.entries(schema.properties)) {
-    fields.set(name, checkerOf(field.schema));
+    const leftOut = isLeftOutEmpty(schema, name);
+    fields.set(name, { check: checkerOf(field.schema), leftOut });
   }
   return (value) => {
     if (!isObject(value)) return SUSPECT;
     let nulls = false;
     for (const key in value) {
-      const check = fields.get(key);
-      if (check === undefined) return SUSPECT;
+      const field = fields.get(key);
+      if (field === undefined) return SUSPECT;
       seen.keys++;
       const member = value[key];
       if (member === null) {
         nulls = true;
         continue;
       }
-      const stored = check(member);
+      const stored = field.check(member);
       if (stored === SUSPECT) return SUSPECT;
-      if (stored !== member) value[key] = stored;
+      if (field.leftOut && isEmpty(stored)) {
+        value[key] = null;
+        nulls = true;
+      } else if (stored !== member) value[key] = stored;
     }
     return nulls ? withoutNulls(value) : value;
   };
+}
+
+/** Optional lists that are written even when they are empty. */
+const WRITTEN_EMPTY = new Set([
+  "io.k8s.api.authentication.v1.TokenRequestSpec.audiences",
+  "io.k8s.api.core.v1.ContainerImage.names",
+  "io.k8s.api.core.v1.ProjectedVolumeSource.sources",
+  "io.k8s.api.discovery.v1.EndpointSlice.endpoints",
+  "io.k8s.api.discovery.v1.EndpointSlice.ports",
+  "io.k8s.api.rbac.v1.ClusterRole.rules",
+  "io.k8s.api.rbac.v1.Role.rules",
+]);
+
+/**
+ * Whether a field of the published API is left out when its list or map is empty: nearly all that
+ * are not required. Custom resources keep what they were given.
+ */
+export function isLeftOutEmpty(schema: ObjectSchema, field: string): boolean {
+  const type = schema.properties[field]?.schema.type;
+  if (type !== "array" && type !== "map") return false;
+  if (schema.name === undefined || schema.required.includes(field)) return false;
+  return !WRITTEN_EMPTY.has(`${schema.name}.${field}`);
+}
+
+/** Whether a list or map holds nothing. */
+export function isEmpty(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  for (const _ in value as object) return false;
+  return true;
 }
 
 function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { isInteger, stringNormalizer } from "./check.ts";
+import { isEmpty, isInteger, isLeftOutEmpty, stringNormalizer } from "./check.ts";
 import { JsonNumber, JsonObject, type JsonValue, plainValue } from "./json.ts";
 import { ScalarError, storedQuantity } from "./scalars.ts";
 import type { ObjectSchema, ScalarSchema, Schema } from "./schema.ts";
@@ -69,7 +69,9 @@ class StrictReader {
       else if (member === null) read.delete(key);
       else {
         const place = { path, fields: [...at.fields, key], owner: shortName(schema.name) };
-        read.set(key, this.read(member, field.schema, place));
+        const value = this.read(member, field.schema, place);
+        if (isLeftOutEmpty(schema, key) && isEmpty(value)) read.delete(key);
+        else read.set(key, value);
       }
     }
     return Object.fromEntries(read);

@@ -175,6 +175,44 @@ test("events that say the same are counted", async () => {
   });
 });
 
+test("events are listed in the order in which they were told", async () => {
+  const cluster = await startBusCluster();
+  const client = cluster.client("system:controller:deployment");
+  const regarding = { resource: "pods", namespace: "default", name: "web", uid: "u" };
+  const tell = async (...reasons: string[]) => {
+    const events = reasons.map((reason) => ({
+      regarding,
+      type: "Normal" as const,
+      reason,
+      message: "told",
+    }));
+    const request: EventsRequest = { actor: "deployment", replica: "n1", events };
+    await settled(cluster.runtime, client.request("event", request));
+  };
+  const reasons = ["Kilo", "Alfa", "Zulu", "Echo", "Bravo", "Lima"];
+  await tell(...reasons.slice(0, 3));
+  await cluster.runtime.advance(2);
+  await tell(...reasons.slice(3));
+  await cluster.runtime.advance(2);
+  await tell("Alfa");
+  const { body } = await cluster.call({ verb: "list", resource: "events", namespace: "default" });
+  expect(body.items.map((item: KubernetesObject) => item["reason"])).toEqual(reasons);
+  expect(body.items[1]).toMatchObject({ count: 2, source: { component: "deployment-controller" } });
+});
+
+test("an event that was told for an hour is told anew", async () => {
+  const cluster = await startBusCluster();
+  const client = cluster.client("system:node:n1");
+  const regarding = { resource: "pods", namespace: "default", name: "web", uid: "u" };
+  const event = { regarding, type: "Normal", reason: "Pulled", message: "done" } as const;
+  const request: EventsRequest = { actor: "kubelet", replica: "n1", events: [event] };
+  await settled(cluster.runtime, client.request("event", request));
+  await cluster.runtime.advance(61 * 60_000);
+  await settled(cluster.runtime, client.request("event", request));
+  const { body } = await cluster.call({ verb: "list", resource: "events", namespace: "default" });
+  expect(body.items.map((item: KubernetesObject) => item["count"])).toEqual([1, 1]);
+});
+
 test("tokens, and requests as over HTTPS", async () => {
   const cluster = await startBusCluster();
   const client = cluster.client("system:controller:test");

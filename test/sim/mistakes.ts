@@ -158,7 +158,9 @@ export function doubleBind(): Mistake {
   return { ...unguarded((_write, { actor }) => actor === "scheduler"), ...deafSchedulers() };
 }
 
-/** No mistake: ownership is a hint. The schedulers work against one another, and the log decides. */
+/**
+ * No mistake: ownership is a hint. The schedulers work against one another, and the log decides.
+ */
 export function deafSchedulers(): Mistake {
   return {
     wrapDependencies: (dependencies) => ({

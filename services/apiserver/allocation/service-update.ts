@@ -20,7 +20,11 @@ export function keepAllocated(next: KubernetesObject, old: KubernetesObject): vo
 type Spec = KubernetesObject["spec"];
 
 function keepAddresses(next: Spec, old: Spec): void {
+  const cleared = !next.clusterIP;
   next.clusterIP ||= old.clusterIP;
+  // Who speaks of one address only, as old clients do, means the list as well.
+  const moved = !cleared && next.clusterIP !== old.clusterIP;
+  if (moved && equalOrEmpty(next.clusterIPs, old.clusterIPs)) next.clusterIPs = [next.clusterIP];
   if (!next.clusterIPs?.length && next.clusterIP === old.clusterIP) {
     next.clusterIPs = old.clusterIPs;
   }

@@ -7,7 +7,7 @@ import type { KindTable } from "../../../shared/api/schema.ts";
 import { formatTime } from "../../../shared/api/time.ts";
 import { authorize } from "../authorize.ts";
 import type { EngineContext } from "../context.ts";
-import { AdmissionError, type Asked } from "../decided.ts";
+import { AdmissionError } from "../decided.ts";
 import type { Draft } from "../draft.ts";
 import { hashText } from "../hash.ts";
 import { cloneJson } from "../json.ts";
@@ -24,8 +24,9 @@ const CLUSTER_NAMESPACE = "default";
 const AGGREGATION_MS = 60 * 60_000;
 
 /**
- * Publishes the Kubernetes Events of an actor. An event's name follows from what it says and about
- * what, so that whoever says it again, on whichever replica, finds the one to count up.
+ * Publishes the Kubernetes Events of an actor. What has been said before is counted up, whoever
+ * said it, on whichever replica. Names are in the order of time: clients show events of one second
+ * in the order of their names.
  */
 export async function publishEvents(
   context: EngineContext,
@@ -42,12 +43,11 @@ export async function publishEvents(
   if (events.length === 0) return 0;
   const written = await write(context, {
     log: context.logs.events,
-    keys: events.map((event) => keyOfEvent(actor, event, 0)),
+    keys: events.map((event) => lockOf(actor, event)),
     headers: { actor, replica, trace: "", cause: 0 },
     decide: (draft) => {
-      let published = 0;
-      for (const event of events) published += publishOne(draft, user, actor, host, event);
-      return published;
+      const publisher = new Publisher(draft, { user, actor, host });
+      return events.filter((event) => publisher.publish(event)).length;
     },
   });
   return written.result;
@@ -57,69 +57,148 @@ function namespaceOf(event: EventRecord): string {
   return event.regarding.namespace || CLUSTER_NAMESPACE;
 }
 
-function keyOfEvent(actor: string, event: EventRecord, generation: number): string {
-  return keyOf("events", namespaceOf(event), nameOf(actor, event, generation));
-}
-
-/** `web-1.17f2a9c04be51d36`: looks like upstream's, whose digits are a time. */
-function nameOf(actor: string, event: EventRecord, generation: number): string {
+/** What follows from what is said and about what: four hexadecimal digits. */
+function digestOf(actor: string, event: EventRecord): string {
   const { regarding, type, reason, message } = event;
   const { resource, namespace, name, uid, fieldPath = "" } = regarding;
-  const said = [
-    actor,
-    resource,
-    namespace,
-    name,
-    uid,
-    fieldPath,
-    type,
-    reason,
-    message,
-    generation,
-  ];
-  return `${name}.${hashText(JSON.stringify(said)).slice(0, 16)}`;
+  const said = [actor, resource, namespace, name, uid, fieldPath, type, reason, message];
+  return hashText(JSON.stringify(said)).slice(0, DIGEST_DIGITS);
 }
 
-/** How often a new name is looked for when the event has ended an aggregation before. */
-const GENERATIONS_MAX = 8;
+const DIGEST_DIGITS = 4;
+const TIME_DIGITS = 12;
+/** One step of the time in a name, as of upstream's names: 2^16 nanoseconds. */
+const STEPS_PER_MS = 1_000_000 / 2 ** 16;
 
-function publishOne(
-  draft: Draft,
-  user: UserInfo,
-  actor: string,
-  host: string | undefined,
-  event: EventRecord,
-): number {
-  draft.mark();
-  try {
-    for (let generation = 0; generation < GENERATIONS_MAX; generation++) {
-      const name = nameOf(actor, event, generation);
-      const namespace = namespaceOf(event);
-      const asked: Asked = {
-        user,
-        table: EVENTS,
-        subresource: "",
-        namespace,
-        name,
-        manager: actor,
-      };
-      const present = draft.read(keyOf("events", namespace, name));
-      if (present === undefined) {
-        decideCreate(draft, asked, firstOf(draft, actor, host, event, name));
-        return 1;
-      }
-      const first = Date.parse(present.firstTimestamp ?? present.metadata.creationTimestamp ?? "");
-      if (draft.now - first > AGGREGATION_MS) continue;
-      decideUpdate(draft, asked, { next: (old) => countedUp(draft, old) });
-      return 1;
-    }
-    return 0;
-  } catch (error) {
-    // Nothing is told of a namespace that is going away.
-    if (!(error instanceof AdmissionError)) throw error;
-    draft.rollback();
-    return 0;
+/** Who says the same at the same time waits for the first. */
+function lockOf(actor: string, event: EventRecord): string {
+  return keyOf("events", namespaceOf(event), `${event.regarding.name}.${digestOf(actor, event)}`);
+}
+
+interface Speaker {
+  readonly user: UserInfo;
+  readonly actor: string;
+  readonly host: string | undefined;
+}
+
+/** Publishes one batch of events on one draft. */
+class Publisher {
+  readonly #draft: Draft;
+  readonly #speaker: Speaker;
+  /** Time of the next name: the events of a batch come one after the other. */
+  #step: number;
+  /** Names given in this batch, by namespace and name without the time. */
+  readonly #given = new Map<string, string>();
+
+  constructor(draft: Draft, speaker: Speaker) {
+    this.#draft = draft;
+    this.#speaker = speaker;
+    this.#step = Math.floor(draft.now * STEPS_PER_MS);
   }
+
+  /** False when nothing may be told: the namespace is going away. */
+  publish(event: EventRecord): boolean {
+    this.#draft.mark();
+    try {
+      this.#publish(event);
+      return true;
+    } catch (error) {
+      if (!(error instanceof AdmissionError)) throw error;
+      this.#draft.rollback();
+      return false;
+    }
+  }
+
+  #publish(event: EventRecord): void {
+    const { user, actor } = this.#speaker;
+    const namespace = namespaceOf(event);
+    const asked = { user, table: EVENTS, subresource: "", namespace, manager: actor };
+    const present = this.#present(event);
+    if (present !== undefined) {
+      const next = (old: KubernetesObject) => countedUp(this.#draft, old);
+      decideUpdate(this.#draft, { ...asked, name: present }, { next });
+      return;
+    }
+    const name = this.#newName(event);
+    decideCreate(this.#draft, { ...asked, name }, firstOf(this.#draft, this.#speaker, event, name));
+    this.#given.set(lockOf(actor, event), name);
+  }
+
+  /** `web-1.17f2a9c04be51d36`: as upstream's, the digits are mostly a time. */
+  #newName(event: EventRecord): string {
+    const time = (this.#step++).toString(16).padStart(TIME_DIGITS, "0");
+    return `${event.regarding.name}.${time}${digestOf(this.#speaker.actor, event)}`;
+  }
+
+  /**
+   * The event that says the same and has not ended: counted up for an hour, then comes a new one.
+   */
+  #present(event: EventRecord): string | undefined {
+    const { actor } = this.#speaker;
+    const given = this.#given.get(lockOf(actor, event));
+    if (given !== undefined) return given;
+    const digest = digestOf(actor, event);
+    const namespace = namespaceOf(event);
+    const oldest = this.#draft.now - AGGREGATION_MS;
+    return namesWith(this.#draft, namespace, `${event.regarding.name}.`)
+      .filter((name) => name.endsWith(digest))
+      .findLast((name) => {
+        const object = this.#draft.read(keyOf("events", namespace, name));
+        return object !== undefined && firstTime(object) >= oldest && says(object, actor, event);
+      });
+  }
+}
+
+/** Names of the events of a namespace that begin with the prefix, in their order. */
+function namesWith(draft: Draft, namespace: string, prefix: string): string[] {
+  const entries = draft.context.logs.events.projection.list("events", namespace);
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle]?.name ?? "") < prefix) low = middle + 1;
+    else high = middle;
+  }
+  const names: string[] = [];
+  for (let at = low; entries[at]?.name.startsWith(prefix); at++)
+    names.push(entries[at]?.name ?? "");
+  return names;
+}
+
+function firstTime(event: KubernetesObject): number {
+  return Date.parse(event["firstTimestamp"] ?? event.metadata.creationTimestamp ?? "");
+}
+
+function says(object: KubernetesObject, actor: string, event: EventRecord): boolean {
+  const { regarding, type, reason, message } = event;
+  const about = object["involvedObject"] as EventAbout;
+  return (
+    object["type"] === type &&
+    object["reason"] === reason &&
+    object["message"] === message &&
+    object["source"]?.component === componentOf(actor) &&
+    about.kind === (kindByResource(regarding.resource)?.kind ?? "") &&
+    about.uid === regarding.uid &&
+    (about.fieldPath ?? "") === (regarding.fieldPath ?? "")
+  );
+}
+
+interface EventAbout {
+  readonly kind: string;
+  readonly uid: string;
+  readonly fieldPath?: string;
+}
+
+/** What Kubernetes calls the actors that tell of something; the others go by their own names. */
+const COMPONENTS: Readonly<Record<string, string>> = {
+  deployment: "deployment-controller",
+  replicaset: "replicaset-controller",
+  "node-lifecycle": "node-controller",
+  "taint-eviction": "taint-eviction-controller",
+};
+
+function componentOf(actor: string): string {
+  return COMPONENTS[actor] ?? actor;
 }
 
 function countedUp(draft: Draft, old: KubernetesObject): KubernetesObject {
@@ -132,8 +211,7 @@ function countedUp(draft: Draft, old: KubernetesObject): KubernetesObject {
 
 function firstOf(
   draft: Draft,
-  actor: string,
-  host: string | undefined,
+  { actor, host }: Speaker,
   event: EventRecord,
   name: string,
 ): KubernetesObject {
@@ -156,13 +234,13 @@ function firstOf(
     involvedObject,
     reason,
     message,
-    source: { component: actor, ...(host ? { host } : {}) },
+    source: { component: componentOf(actor), ...(host ? { host } : {}) },
     firstTimestamp: time,
     lastTimestamp: time,
     count: 1,
     type,
     eventTime: null,
-    reportingComponent: actor,
+    reportingComponent: componentOf(actor),
     reportingInstance: host ?? "",
   };
 }

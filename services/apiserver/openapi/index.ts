@@ -109,7 +109,7 @@ function rootsOf(paths: readonly ApiPath[]): Set<string> {
   return names;
 }
 
-/** The build writes the texts beside the program; without them fields have no descriptions. */
+/** The build writes the texts beside the programs; without them fields have no descriptions. */
 function builtDocumentation(): Documentation {
   const file = new URL("../../../dist/documentation.json", import.meta.url);
   if (!existsSync(file)) return {};

@@ -106,7 +106,22 @@ function definitionOf(
   const texts = documentation[name];
   const description = texts?.description ? { description: texts.description } : {};
   if (schema.type !== "object") return { ...description, ...named(schema, name, dialect) };
-  return { ...description, ...objectOf(schema, dialect, texts?.fields ?? {}) };
+  return { ...description, ...objectOf(schema, dialect, fieldTexts(schema, name, documentation)) };
+}
+
+/** What each field is for; where nothing is said of a field, what its type is. */
+function fieldTexts(
+  schema: ObjectSchema,
+  name: string,
+  documentation: Documentation,
+): Readonly<Record<string, string>> {
+  const own = documentation[name]?.fields ?? {};
+  const texts: Record<string, string> = {};
+  for (const [field, { schema: type }] of Object.entries(schema.properties)) {
+    const text = own[field] ?? documentation[type.name ?? ""]?.description;
+    if (text) texts[field] = text;
+  }
+  return texts;
 }
 
 function objectOf(

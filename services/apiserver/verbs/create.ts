@@ -72,7 +72,9 @@ export function decideCreate(
   admit(draft, { operation: "CREATE", asked, object, old: undefined });
   prepare(asked, object);
   const problems = allocateForCreate(draft, asked, object);
-  const errors = [...validateCreate(table, object), ...problems];
+  const found = validateCreate(table, object);
+  // What is not valid was not to be allocated.
+  const errors = found.length ? found : problems;
   if (errors.length) throw invalid(table, metadata.name ?? "", errors);
   checkEscalation(draft, asked, object, undefined);
   const key = keyOfAsked(asked, metadata.name);

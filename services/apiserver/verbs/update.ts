@@ -85,7 +85,9 @@ export function decideUpdate(draft: Draft, asked: Asked, change: Change): Decide
   admit(draft, { operation: "UPDATE", asked, object: next, old });
   const problems = allocateForUpdate(draft, asked, next, old);
   raiseGeneration(strategy, asked, next, old);
-  const errors = [...validateUpdate(table, next, old, subresource), ...problems];
+  const found = validateUpdate(table, next, old, subresource);
+  // What is not valid was not to be allocated.
+  const errors = found.length ? found : problems;
   if (errors.length) throw invalid(table, asked.name, errors);
   checkEscalation(draft, asked, next, old);
   if (removedByUpdate(asked, next, old)) {

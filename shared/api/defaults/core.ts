@@ -66,11 +66,6 @@ export function namespaceDefaults(object: KubernetesObject): void {
   if (name && labels?.[NAME_LABEL] !== name) {
     namespace.metadata.labels = { ...labels, [NAME_LABEL]: name };
   }
-  // Only a new one gets the finalizer: `finalize` takes it away.
-  if (!namespace.metadata.uid && !namespace.metadata.deletionTimestamp) {
-    namespace.spec ??= {};
-    namespace.spec.finalizers ??= ["kubernetes"];
-  }
   namespace.status ??= {};
   namespace.status.phase ||= "Active";
 }

@@ -29,7 +29,8 @@ export function validateConfigMap(found: Findings, object: KubernetesObject): vo
     found.invalidAll(`binaryData[${key}]`, key, configKey(key));
     size += decodedLength(base64);
   }
-  if (size > DATA_MAX) found.tooLong("", DATA_MAX);
+  // The object as a whole, as Kubernetes writes it.
+  if (size > DATA_MAX) found.tooLong("[]", DATA_MAX);
 }
 
 export function validateConfigMapUpdate(
