@@ -28,7 +28,6 @@ const RELEASE = {
 /** Debian's suites that have a new enough package, the steadier one first. */
 const SUITES = ["forky", "sid"] as const;
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const DEBIAN = "http://deb.debian.org/debian";
 
 const ANSWER_MS = 4_000;
 const DOWNLOAD_MS = 180_000;
@@ -211,16 +210,13 @@ function aptOptions(work: string, sources: string): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 }
 
-/** The Debian mirror that this machine is set up with. */
+/** The Debian mirror that this machine is set up with. @throws Error when there is none. */
 async function debianMirror(): Promise<string> {
-  try {
-    const format = "$(REPO_URI)";
-    const targets = await run("apt-get", ["indextargets", "--format", format], {
-      timeoutMs: ANSWER_MS,
-    });
-    const mirror = targets.split("\n").find((uri) => /\/debian\/?$/.test(uri.trim()));
-    return mirror?.trim().replace(/\/$/, "") ?? DEBIAN;
-  } catch {
-    return DEBIAN;
-  }
+  const format = "$(REPO_URI)";
+  const targets = await run("apt-get", ["indextargets", "--format", format], {
+    timeoutMs: ANSWER_MS,
+  });
+  const mirror = targets.split("\n").find((uri) => /\/debian\/?$/.test(uri.trim()));
+  if (mirror === undefined) throw new Error("apt has no Debian mirror among its sources");
+  return mirror.trim().replace(/\/$/, "");
 }
