@@ -3,6 +3,7 @@
  * Prints only. Without arguments it starts clusters of its own and removes them afterwards.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, workerData } from "node:worker_threads";
 import { measureCeiling, serveBare } from "./load/ceiling.ts";
@@ -53,13 +54,19 @@ else if (given.help) console.info(USAGE);
 else await main();
 
 async function main(): Promise<void> {
+  const loads: number[] = [];
   for (let run = 0; run < Number(given.runs); run++) {
+    // Before the run: what others do on this machine.
+    loads.push(loadavg()[0] ?? 0);
     if (given.kubeconfig !== undefined || given.server !== undefined) await measureGiven();
     else await measureOwn();
   }
   console.info(`\n${report.table()}\n`);
   console.info("reference: kube-apiserver, controller-manager, scheduler v1.20 and etcd 3.4 with");
-  console.info("client rate limits raised, measured elsewhere (another machine, another day).");
+  console.info("client rate limits raised, measured elsewhere: not in this run.");
+  const load = loads.map((each) => each.toFixed(1)).join(", ");
+  const { length: cores } = cpus();
+  console.info(`This machine: ${cores} cores, load average before each run: ${load}.`);
   console.info("Load generator: one Node process on the same machine as the servers.");
   if (given.json !== undefined) writeFileSync(given.json, report.json());
 }
