@@ -61,6 +61,26 @@ test("bodies arrive whole; warnings become headers", async () => {
   expect(engine.requests[0]?.body.toString()).toBe(body);
 });
 
+test("a client that is refused may send the rest of its request", async () => {
+  const { socket, answer } = rawConnection(served);
+  const size = 4 * 1024 * 1024;
+  let failure: Error | undefined;
+  socket.on("error", (error) => {
+    failure = error;
+  });
+  const answered = new Promise((resolve) => socket.once("data", resolve));
+  socket.write(
+    `POST ${PODS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n` +
+      `Connection: close\r\nContent-Length: ${size}\r\n\r\n`,
+  );
+  await answered;
+  for (let sent = 0; sent < size; sent += size / 64) {
+    await new Promise((resolve) => socket.write(Buffer.alloc(size / 64, " "), resolve));
+  }
+  expect(await answer).toMatch(/^HTTP\/1.1 413 /);
+  expect(failure).toBeUndefined();
+});
+
 test("a body of more than 3 MiB is refused over both HTTP versions", async () => {
   const body = Buffer.alloc(3 * 1024 * 1024 + 1, " ");
   const session = http2Session(served);

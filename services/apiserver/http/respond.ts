@@ -1,6 +1,6 @@
 import { constants, gzip } from "node:zlib";
 import type { StatusBody } from "../../../shared/actor/api.ts";
-import type { Request, Response } from "./exchange.ts";
+import { isHttp2, type Request, type Response } from "./exchange.ts";
 
 const JSON_TYPE = "application/json";
 /** Smaller answers are not worth compressing, as in Kubernetes. */
@@ -68,7 +68,21 @@ export async function respond(request: Request, response: Response, answer: Answ
     return;
   }
   response.setHeader("Content-Length", body.length);
-  response.end(request.method === "HEAD" ? undefined : body);
+  const last = request.method === "HEAD" ? undefined : body;
+  if (isHttp2(request) || request.complete) response.end(last);
+  else endAfterRequest(request, response, last);
+}
+
+/**
+ * Sends the answer at once, but lets the client send the rest of its request: the end of an answer
+ * may close the connection, and a client that is cut off while it writes never reads the answer.
+ */
+function endAfterRequest(request: Request, response: Response, body: Uint8Array | undefined): void {
+  if (body !== undefined) response.write(body);
+  const end = () => response.end();
+  request.once("end", end);
+  request.once("close", end);
+  request.resume();
 }
 
 function compresses(request: Request, code: number, bytes: number): boolean {
