@@ -179,7 +179,9 @@ export class RuntimeObserver {
     const containers: ObservedContainer[] = [];
     for (const summary of group.containers) {
       const status = await this.#status(summary);
-      if (status) containers.push(observedContainer(summary, status));
+      if (status === undefined) continue;
+      if (isBrokenOff(status)) await this.#runtime.removeContainer(summary.id);
+      else containers.push(observedContainer(summary, status));
     }
     return { sandboxes, containers };
   }
@@ -279,6 +281,14 @@ function observedContainer(
     hash: summary.annotations[ANNOTATIONS.hash] ?? "",
     backoffMs: Number(summary.annotations[ANNOTATIONS.backoffMs] ?? 0),
   };
+}
+
+/**
+ * The remains of a start that was called off because the node agent died while it waited for it.
+ * The container never ran, so that its successor is no restart.
+ */
+function isBrokenOff({ state, reason, message }: RuntimeContainerStatus): boolean {
+  return state === "exited" && reason === "StartError" && message.includes("context canceled");
 }
 
 /** What the container left behind as its last words, behind the runtime's own message. */

@@ -136,7 +136,10 @@ function restartCountAfter(
   const status = snapshot.pod.status;
   const reported = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const old = reported.find((one) => one.name === name);
-  return old?.containerID ? old.restartCount + 1 : 0;
+  if (!old?.containerID) return 0;
+  // Reported while it was being made: it never ran.
+  const ran = old.state?.waiting?.reason !== "ContainerCreating";
+  return old.restartCount + (ran ? 1 : 0);
 }
 
 function crashLoop(pod: Pod, name: string, waitMs: number): { reason: string; message: string } {
