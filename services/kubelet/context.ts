@@ -1,7 +1,10 @@
 import type { ApiClient } from "../../shared/actor/client.ts";
 import type { Logger } from "../../shared/actor/dependencies.ts";
 import type { EventRecord } from "../../shared/actor/plan.ts";
+import type { DecisionSink } from "../../shared/actor/run.ts";
 import type { Pod, Service } from "../../shared/api/generated/types.ts";
+import { keyOf } from "../../shared/api/key.ts";
+import { DECISION_FORMAT, type DecisionRecord } from "../../shared/log/decision.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
 import type { PodCgroups } from "./cgroups.ts";
@@ -33,6 +36,31 @@ export interface KubeletContext {
   readonly probes: ProbeManager;
   readonly services: () => readonly Service[];
   readonly publish: (events: readonly EventRecord[]) => void;
+  readonly decisions: DecisionSink;
+}
+
+/** Grows with every change of what the kubelet decides; recorded with each decision. */
+const KUBELET_VERSION = 1;
+
+/** Records a decision about a pod (DESIGN D12). */
+export function recordDecision(
+  { decisions, environment, projection, replica }: KubeletContext,
+  pod: Pod,
+  decided: Pick<DecisionRecord, "plan" | "outcome" | "micros"> & Partial<DecisionRecord>,
+): void {
+  const { namespace, name, resourceVersion } = pod.metadata;
+  decisions.append({
+    format: DECISION_FORMAT,
+    trace: environment.ids.ulid(),
+    actor: "kubelet",
+    replica,
+    version: KUBELET_VERSION,
+    key: keyOf("pods", namespace, name),
+    decidedAt: projection.revision,
+    now: environment.clock.now(),
+    cause: Number(resourceVersion ?? 0),
+    ...decided,
+  });
 }
 
 /** Publishes an event about a pod, or about one of its containers. */

@@ -1,6 +1,7 @@
+import type { Action } from "../../shared/actor/plan.ts";
 import type { Pod, PodStatus } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
-import type { KubeletContext } from "./context.ts";
+import { type KubeletContext, recordDecision } from "./context.ts";
 import { equal } from "./decide/node.ts";
 
 const RETRY_MS = 200;
@@ -41,24 +42,23 @@ export class PodStatusWriter {
   async #write(pod: Pod, patch: Record<string, unknown>): Promise<void> {
     const { client, environment, replica, projection, logger } = this.#context;
     const { name, namespace, resourceVersion } = pod.metadata;
+    const action: Action = {
+      op: "patch",
+      key: keyOf("pods", namespace, name),
+      patch: { status: patch },
+      subresource: "status",
+      ...(resourceVersion ? { expect: resourceVersion } : {}),
+    };
+    const trace = environment.ids.ulid();
+    const decidedAt = projection.revision;
+    const cause = Number(resourceVersion ?? 0);
     let waitMs = 0;
     try {
-      const response = await client.plan({
-        trace: environment.ids.ulid(),
-        actor: "kubelet",
-        replica,
-        cause: Number(resourceVersion ?? 0),
-        decidedAt: projection.revision,
-        actions: [
-          {
-            op: "patch",
-            key: keyOf("pods", namespace, name),
-            patch: { status: patch },
-            subresource: "status",
-            ...(resourceVersion ? { expect: resourceVersion } : {}),
-          },
-        ],
-      });
+      const request = { trace, actor: "kubelet", replica, cause, decidedAt, actions: [action] };
+      const response = await client.plan(request);
+      const { outcome, revision } = response;
+      const plan = { actions: [action] };
+      recordDecision(this.#context, pod, { trace, decidedAt, plan, outcome, revision, micros: 0 });
       if (response.outcome === "refused") waitMs = this.#nextWait();
       else this.#retryMs = RETRY_MS;
       await projection.waitFor(response.revision, SEEN_MS);

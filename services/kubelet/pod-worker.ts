@@ -1,7 +1,7 @@
 import type { Pod } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { Cancel } from "../../shared/runtime/runtime.ts";
-import { type KubeletContext, report } from "./context.ts";
+import { type KubeletContext, recordDecision, report } from "./context.ts";
 import { reconcilePod, reconcileRemoved } from "./decide/pod.ts";
 import { podTitle } from "./decide/spec.ts";
 import {
@@ -124,12 +124,18 @@ export class PodWorker {
       return;
     }
     this.#syncProbes();
+    const { clock } = this.#context.environment;
     const snapshot = this.#snapshot();
+    const started = clock.monotonic();
     const decision = reconcilePod(snapshot);
+    const micros = Math.round((clock.monotonic() - started) * 1000);
     const told = this.#status.offer(this.#pod, decision.status);
-    for (const effect of decision.effects) {
-      // The object is deleted behind its last status, so that nobody misses how the pod ended.
-      if (effect.kind !== "deletePod" || told) this.#begin(effect);
+    // The object is deleted behind its last status, so that nobody misses how the pod ended.
+    const due = decision.effects.filter(({ kind }) => kind !== "deletePod" || told);
+    const effects = due.filter((effect) => this.#begin(effect));
+    if (effects.length > 0) {
+      const plan = { actions: [], effects: effects.map((effect) => ({ ...effect })) };
+      recordDecision(this.#context, this.#pod, { plan, outcome: "committed", micros });
     }
     this.#reportBackoffs(decision.status);
     this.#setTimer(decision.requeueAfterMs);
@@ -204,13 +210,15 @@ export class PodWorker {
     });
   }
 
-  #begin(effect: PodEffect): void {
+  /** False when the effect is under way already. */
+  #begin(effect: PodEffect): boolean {
     const key = effectKey(effect);
-    if (this.#underWay.has(key)) return;
+    if (this.#underWay.has(key)) return false;
     this.#underWay.add(key);
     const work = () => this.#carryOut(effect, key);
     if (effect.kind === "startContainer") this.#starts = this.#starts.then(work);
     else void work();
+    return true;
   }
 
   async #carryOut(effect: PodEffect, key: string): Promise<void> {

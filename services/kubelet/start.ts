@@ -3,6 +3,7 @@ import { createClient } from "../../shared/actor/client.ts";
 import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
 import { EventPublisher } from "../../shared/actor/events.ts";
 import { type Feed, startFeed } from "../../shared/actor/feed.ts";
+import type { DecisionSink } from "../../shared/actor/run.ts";
 import type { Service } from "../../shared/api/generated/types.ts";
 import { PodCgroups } from "./cgroups.ts";
 import type { KubeletContext } from "./context.ts";
@@ -53,6 +54,8 @@ export interface KubeletConfig {
   /** What is kept back from pods, subtracted from the capacity by the caller. Default: nothing. */
   readonly allocatable?: Readonly<Record<string, string>>;
   readonly heartbeatMs?: number;
+  /** Where decisions are recorded. Default: nowhere. */
+  readonly decisions?: DecisionSink;
 }
 
 /**
@@ -159,6 +162,7 @@ async function assemble(
     probes: new ProbeManager(config.runtime, environment),
     services: () => feed.list("services").map(({ object }) => object as Service),
     publish: (records) => events.publish(records),
+    decisions: config.decisions ?? { append: () => undefined },
   };
   const kubelet = new Kubelet(context);
   late.kubelet = kubelet;

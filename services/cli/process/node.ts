@@ -1,7 +1,9 @@
 /** A node's process: kubelet, proxy and DNS, once the node has been prepared for them. */
 import { join } from "node:path";
+import { openDecisions } from "../../../nats/decisions.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
 import type { Running } from "../../../shared/actor/dependencies.ts";
+import type { DecisionSink } from "../../../shared/actor/run.ts";
 import { startDns } from "../../dns/start.ts";
 import { CriRuntime } from "../../kubelet/runtimes/cri.ts";
 import { startKubelet } from "../../kubelet/start.ts";
@@ -39,7 +41,7 @@ export async function runNode(context: ProcessContext): Promise<Running> {
   const running: Running[] = [
     await startNodeProxy(context, bus, network, prepared, node.name),
     await startNodeDns(context, bus, network, node),
-    await startNodeKubelet(context, bus, network, prepared, node.name),
+    await startNodeKubelet(context, bus, network, prepared, node.name, openDecisions(connection)),
   ];
   return {
     stop: async () => {
@@ -98,6 +100,7 @@ async function startNodeKubelet(
   network: ClusterNetwork,
   prepared: PreparedNode,
   node: string,
+  decisions: DecisionSink,
 ): Promise<Running> {
   const { runtime, paths } = context;
   const cri = await CriRuntime.connect({
@@ -115,6 +118,7 @@ async function startNodeKubelet(
     clusterDns: [network.dnsAddress],
     clusterDomain: CLUSTER_DOMAIN,
     cgroupRoot: prepared.cgroupRoot,
+    decisions,
   });
 }
 
@@ -131,6 +135,7 @@ async function runProcessNode(context: ProcessContext, node: string): Promise<Ru
     hostIPs,
     clusterDns: [clusterNetwork(settings.slot).dnsAddress],
     clusterDomain: CLUSTER_DOMAIN,
+    decisions: openDecisions(connection),
   });
   return {
     stop: async () => {
