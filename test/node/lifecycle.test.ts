@@ -12,6 +12,12 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
   beforeAll(() => lab.start(), 60_000);
   afterAll(() => lab.stop(), 60_000);
 
+  /** Events are told behind what they tell of. */
+  async function toldOf(pod: string, event: RegExp): Promise<void> {
+    const matching = async () => (await lab.events(pod)).filter((text) => event.test(text));
+    await expect.poll(matching, { timeout: 10_000 }).not.toEqual([]);
+  }
+
   it("follows the restart policy and backs off", async () => {
     const crash = ["sh", "-c", "echo run; exit 3"];
     const never = await lab.pod({
@@ -35,9 +41,7 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
     );
     expect(waiting.status?.phase).toBe("Running");
     expect(await lab.logs(always, "main", { previous: true })).toBe("run\n");
-    await expect
-      .poll(() => lab.events(always))
-      .toContain(`BackOff: Back-off restarting failed container main in pod ${title}`);
+    await toldOf(always, /^BackOff: Back-off restarting failed container main in pod /);
     for (const name of [never, always]) await lab.delete(name, 0);
   });
 
@@ -99,9 +103,8 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
     await lab.until(name, (pod) => !isReady(pod));
     await lab.exec(name, "main", "rm", "/live");
     await lab.until(name, (pod) => main(pod).restartCount === 1 && main(pod).started === true);
-    const events = await lab.events(name);
-    expect(events).toContain("Killing: Container main failed liveness probe, will be restarted");
-    expect(events.some((event) => event.startsWith("Unhealthy: Liveness probe failed"))).toBe(true);
+    await toldOf(name, /^Killing: Container main failed liveness probe, will be restarted$/);
+    await toldOf(name, /^Unhealthy: Liveness probe failed/);
     await lab.delete(name);
     await lab.untilGone(name);
   });
@@ -122,8 +125,9 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
     await lab.until(name, isReady);
     await lab.exec(name, "main", "rm", "/www/health");
     await lab.until(name, (pod) => !isReady(pod));
-    expect(await lab.events(name)).toContain(
-      "Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404",
+    await toldOf(
+      name,
+      /^Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404$/,
     );
     await lab.delete(name, 0);
   });
@@ -165,7 +169,7 @@ describeOnMachine("life of containers on a real node", ["containerd", "runc", "b
       ],
     });
     await lab.until(name, (pod) => main(pod).restartCount >= 1);
-    expect(await lab.events(name)).toContain("FailedPostStartHook: PostStartHook failed");
+    await toldOf(name, /^FailedPostStartHook: PostStartHook failed$/);
     await lab.delete(name, 0);
   });
 

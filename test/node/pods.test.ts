@@ -23,8 +23,11 @@ describeOnMachine("pods on a real node", ["containerd", "runc", "busybox"], () =
       containerStatuses: [{ name: "main", ready: true, started: true, restartCount: 0 }],
     });
     expect(await lab.logs(name, "main")).toBe("hello\n");
-    const events = (await lab.events(name)).map((event) => event.split(":")[0]);
-    expect(events).toEqual(expect.arrayContaining(["Pulled", "Created", "Started"]));
+    // Events are told behind what they tell of.
+    const reasons = async () => (await lab.events(name)).map((event) => event.split(":")[0]);
+    await expect
+      .poll(reasons, { timeout: 10_000 })
+      .toEqual(expect.arrayContaining(["Pulled", "Created", "Started"]));
     await lab.delete(name);
     await lab.untilGone(name);
   });
