@@ -161,14 +161,17 @@ export class RuntimeObserver {
     for (const [uid, group] of groups) {
       const fingerprint = fingerprintOf(group);
       if (this.#pods.get(uid)?.fingerprint === fingerprint) continue;
-      const pod = await this.#observe(group);
-      this.#pods.set(uid, { fingerprint, pod, identity: identityOf(uid, group) });
+      const { pod, settled } = await this.#observe(group);
+      const known = { fingerprint: settled ? fingerprint : "", pod };
+      this.#pods.set(uid, { ...known, identity: identityOf(uid, group) });
       this.#changed(uid);
     }
     this.#forgetStatuses(containers);
   }
 
-  async #observe(group: PodGroup): Promise<ObservedPod> {
+  /** Not settled: remains could not be removed yet; the next look tries again. */
+  async #observe(group: PodGroup): Promise<{ pod: ObservedPod; settled: boolean }> {
+    let settled = true;
     const sandboxes: ObservedSandbox[] = [];
     for (const [index, sandbox] of group.sandboxes.entries()) {
       const { id, metadata, ready, createdAt } = sandbox;
@@ -180,10 +183,20 @@ export class RuntimeObserver {
     for (const summary of group.containers) {
       const status = await this.#status(summary);
       if (status === undefined) continue;
-      if (isBrokenOff(status)) await this.#runtime.removeContainer(summary.id);
-      else containers.push(observedContainer(summary, status));
+      if (!isBrokenOff(status)) containers.push(observedContainer(summary, status));
+      else if (!(await this.#isRemoved(summary.id))) settled = false;
     }
-    return { sandboxes, containers };
+    return { pod: { sandboxes, containers }, settled };
+  }
+
+  async #isRemoved(container: string): Promise<boolean> {
+    try {
+      await this.#runtime.removeContainer(container);
+      return true;
+    } catch (error) {
+      this.#logger.debug({ err: error, container }, "the remains of a start are still held");
+      return false;
+    }
   }
 
   async #status(summary: ContainerSummary): Promise<RuntimeContainerStatus | undefined> {

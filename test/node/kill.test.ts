@@ -137,7 +137,7 @@ describeOnMachine("death on a real node", ["containerd", "runc", "busybox"], () 
       expect(pod.status?.containerStatuses?.[0]?.restartCount).toBe(0);
     }
     expect(identityOf(await lab.until(before, isReady))).toEqual(identityOf(first));
-  });
+  }, 120_000);
 
   /** Its process watcher starts it again. */
   async function killContainerd(): Promise<void> {
