@@ -10,8 +10,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // What real processes do shows when they have done it; a shared machine may take its time.
     expect: { poll: { timeout: 10_000, interval: 50 } },
-    // A stall of the machine that CI runs on is no defect: once more, and the report says so.
-    retry: process.env["CI"] ? 1 : 0,
     pool: "forks",
     maxWorkers: 2,
   },
