@@ -72,11 +72,11 @@ async function main(): Promise<void> {
 }
 
 async function measureGiven(): Promise<void> {
-  const ca = given.ca === undefined ? undefined : readFileSync(given.ca, "utf8");
+  const ca = given.ca === undefined ? {} : { ca: readFileSync(given.ca, "utf8") };
   const { server = "", token } = given;
   const target = given.kubeconfig
     ? fromKubeconfig(given.kubeconfig)
-    : { server, ca, ...(token !== undefined && { token }) };
+    : { server, insecure: given.ca === undefined, ...ca, ...(token !== undefined && { token }) };
   const cluster = givenCluster(target, given.process);
   console.info(`\n${cluster.description}`);
   await measureAll(cluster);
