@@ -1,4 +1,4 @@
-import type { Revision, Store, Version } from "../store/store.ts";
+import type { Key, Revision, Store, Version } from "../store/store.ts";
 import type { DecisionRecord } from "./decision.ts";
 
 /**
@@ -10,6 +10,8 @@ export interface History {
   readonly logs: Readonly<Record<"cluster" | "events" | "leases", ReadableLog>>;
   /** The version of the cluster log at exactly this revision; undefined when it is gone. */
   version(revision: Revision): Promise<Version | undefined>;
+  /** Every version of one key of the cluster log that is still kept, deletions too. */
+  versionsOf(key: Key): Promise<Version[]>;
   /** Records that were written in a stretch of time, oldest first. */
   decisions(range: DecisionRange): Promise<DecisionRecord[]>;
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import { MemoryStore } from "../store/memory.ts";
 import type { Key, Revision, Version } from "../store/store.ts";
 import type { DecisionRecord } from "./decision.ts";
 import type { History } from "./history.ts";
+import { historyInMemory } from "./memory-history.ts";
 
 /**
  * A piece of history as a file: JSON, one line each. First a `RecordingHead`; then, for each log,
@@ -74,23 +75,11 @@ export class RecordingReader {
     if (head === undefined) throw new RecordingError("the file is empty");
     const cluster = this.#storeOf("cluster", head);
     const events = this.#storeOf("events", head);
-    const byRevision = new Map(
-      [...this.#snapshots.cluster, ...this.#tails.cluster].map((one) => [one.revision, one]),
-    );
-    const decisions = this.#decisions;
-    const history: History = {
+    const history = historyInMemory({
       logs: { cluster, events, leases: new MemoryStore(this.#runtime) },
-      version: async (revision) => byRevision.get(revision),
-      decisions: async ({ actor, replica, from, to }) =>
-        decisions.filter(
-          (record) =>
-            record.now >= from &&
-            record.now <= to &&
-            (actor === undefined || record.actor === actor) &&
-            (replica === undefined || record.replica === replica),
-        ),
-      close: async () => undefined,
-    };
+      versions: [...this.#snapshots.cluster, ...this.#tails.cluster],
+      decisions: this.#decisions,
+    });
     return { head, history };
   }
 

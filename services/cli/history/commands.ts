@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../usage-error.ts";
 import type { SourceFlags } from "./open.ts";
+import type { WhyFlags } from "./why/command.ts";
 
 const LOG_KINDS = "objects: a kind, kind/namespace/ or kind/namespace/name";
 
@@ -29,6 +30,7 @@ export function addHistoryCommands(program: Command): void {
   addLog(program);
   addDiff(program);
   addAt(program);
+  addWhy(program);
 }
 
 interface SelectFlags extends SourceFlags {
@@ -73,6 +75,22 @@ function addDiff(program: Command): void {
       const { showDiff } = await import("./diff.ts");
       const { STANDARD_OUTPUT } = await import("./output.ts");
       await withHistory(flags, (history) => showDiff(history, from, to, flags, STANDARD_OUTPUT));
+    });
+}
+
+function addWhy(program: Command): void {
+  withSource(program.command("why"))
+    .description("why an object is as it is, is gone, or does not get on")
+    .argument("<object>", "kind/name, e.g. pod/web-1")
+    .option("-n, --namespace <name>", "its namespace", "default")
+    .option("--deleted", "about its last deletion, even if it exists again")
+    .option("--at <moment>", "as of a revision, a time or an age (default: HEAD)")
+    .addOption(outputOption("text", "json", "dot"))
+    .action(async (object: string, flags: SourceFlags & WhyFlags) => {
+      const { withHistory } = await import("./open.ts");
+      const { showWhy } = await import("./why/command.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await withHistory(flags, (history) => showWhy(history, object, flags, STANDARD_OUTPUT));
     });
 }
 
