@@ -87,7 +87,7 @@ async function decisionOf(
   return records.find((record) => record.trace === trace);
 }
 
-/** The records of the decisions that wrote these versions, by trace and key where several share it. */
+/** The records of the decisions that wrote these versions; several may share a trace. */
 async function decisionsOf(
   history: History,
   path: readonly Version[],

@@ -45,15 +45,16 @@ function describe({ verb, key, change }: Step, subject: string): string {
   return verb === "marked for deletion" ? `marked ${object} for deletion` : `${verb} ${object}`;
 }
 
-function notesOf({ reason, decided, folded }: Step): string[] {
+function notesOf({ reason, decided, byClock, folded }: Step): string[] {
   const lines: string[] = [];
   if (reason) lines.push(`because ${reason}`);
   if (decided !== undefined) {
     const { on, about, waitedMs, tookMicros, committedMs, lookedAt } = decided;
-    const waited = waitedMs === undefined ? "" : `${duration(waitedMs)} after its cause, `;
+    const after = byClock ? "when its time had come, " : "";
+    const waited = waitedMs === undefined ? after : `${duration(waitedMs)} after its cause, `;
     lines.push(
-      `decided about ${keyText(about)} on revision ${on}: ${waited}in ${duration(tookMicros / 1000)}, ` +
-        `committed in ${duration(committedMs)}`,
+      `decided about ${keyText(about)} on revision ${on}: ` +
+        `${waited}in ${duration(tookMicros / 1000)}, committed in ${duration(committedMs)}`,
     );
     const seen = lookedAt.map(({ key, revision }) => `${keyText(key)}@${revision}`);
     if (seen.length > 0) lines.push(`rests on ${listed(seen, 4)}`);
@@ -120,7 +121,8 @@ export function answerDot({ key, story }: Answer): string {
   const nodes = story.steps.map((step) => {
     const label = [`${step.revision}  ${whoOf(step)}`, describe(step, key), step.reason ?? ""];
     const shape = step.actor === "user" ? "house" : "box";
-    return `  r${step.revision} [shape=${shape}, label=${quoted(label.filter(Boolean).join("\n"))}];`;
+    const text = quoted(label.filter(Boolean).join("\n"));
+    return `  r${step.revision} [shape=${shape}, label=${text}];`;
   });
   const edges = story.steps.slice(1).map((step, index) => {
     const effect = story.steps[index] as Step;

@@ -26,6 +26,8 @@ export interface Step {
   /** Why, in the words of the decision. */
   readonly reason?: string;
   readonly decided?: Decided;
+  /** No change woke the decision: a clock did, or a replica that looked at everything anew. */
+  readonly byClock?: true;
   /** Writes of the same work that lie between this step and the next. */
   readonly folded?: number;
 }
@@ -74,6 +76,7 @@ async function stepOf(history: History, cause: Cause): Promise<Step> {
     change: verb === "changed" ? summarize(old, object, 2) : "",
     ...(decision?.plan.reason ? { reason: decision.plan.reason } : {}),
     ...(decision === undefined ? {} : { decided: decidedOf(cause) as Decided }),
+    ...(headers.cause === 0 && decision !== undefined ? { byClock: true } : {}),
     ...(folded > 0 ? { folded } : {}),
   };
 }

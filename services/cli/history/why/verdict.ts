@@ -44,7 +44,7 @@ export function verdictOnDeletion(
     case "replicaset":
       return scaledDown(story, mark, because);
     case "taint-eviction":
-      return { kind: "evicted", text: `it was evicted${reason}${because}` };
+      return { kind: "evicted", text: `it was evicted${reason}${evictionCause(story, mark)}` };
     case "pod-garbage-collector":
       return { kind: "node-gone", text: `it was collected${reason}${because}` };
     case "garbage-collector":
@@ -54,6 +54,14 @@ export function verdictOnDeletion(
     default:
       return { kind: "ended-by-actor", text: `${mark.actor} deleted it${reason}${because}` };
   }
+}
+
+/** Whoever gave the node its taint: a person, or what was found out about the node. */
+function evictionCause(story: Story, mark: Step): string {
+  const taint = story.steps[story.steps.indexOf(mark) + 1];
+  if (taint === undefined || taint.actor === "user") return `: ${beginningOf(story)}`;
+  const found = taint.reason ?? taint.change;
+  return `: ${taint.actor} found ${keyText(taint.key)} ${found}`;
 }
 
 /** By a ReplicaSet: because its Deployment rolls out, or because fewer are wanted. */
