@@ -89,6 +89,17 @@ export function nodeUser(
   };
 }
 
+/** Asks about the past: reads the logs and the decisions, and writes nothing. */
+export function readerUser(password: string): BusUser {
+  const streams = [...LOG_NAMES.map(streamOf), "compaction", "decisions"];
+  return {
+    user: "reader",
+    password,
+    publish: streams.flatMap(readingOf),
+    subscribe: inboxOf("reader"),
+  };
+}
+
 /** For looking at the server's own settings. */
 export function systemUser(password: string): BusUser {
   return { user: "system", password, publish: [">"], subscribe: [">"], system: true };
