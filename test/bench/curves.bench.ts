@@ -75,7 +75,7 @@ async function run(curve: Curve): Promise<void> {
     curve: curve.name,
     system: peer?.name ?? OWN,
     command: `npm run bench -- curves --only ${curve.name}${quick}${against}`,
-    versions: peer === undefined ? ownVersions() : "etcd synced at every write",
+    versions: peer === undefined ? ownVersions() : peer.durability,
     machine: machine(),
   };
   console.info(`\n${curve.title} (${about.system})`);

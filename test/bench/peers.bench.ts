@@ -46,15 +46,12 @@ async function main(): Promise<void> {
   const { startUp, idle } = peer;
   const memory = idle.processes.map((each) => `${each.name} ${each.pss.toFixed(0)}`).join(", ");
   const all = sum(idle.processes.map(({ pss }) => pss)).toFixed(0);
-  const options = Object.entries(peer.processes)
-    .map(([each, pid]) => `--process ${each}=${pid}`)
-    .join(" ");
   console.info(`${peer.name}
   start to /readyz: ${(startUp.readyz / 1000).toFixed(2)} s
   start to controllers at work: ${(startUp.controllers / 1000).toFixed(2)} s
   memory idle (PSS): ${all} MB: ${memory}
   CPU idle: ${idle.cpuPercent.toFixed(1)} % of a core
 ${peerFile(directory)} names its kubeconfig and processes. Next:
-  npm run bench -- cluster --kubeconfig ${peer.kubeconfig} ${options}
+  npm run bench -- compare --against ${directory}
   npm run bench -- peers --dir ${directory} --stop`);
 }

@@ -3,12 +3,12 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathsOf, processNames, readSettings } from "../../../services/cli/cluster.ts";
-import { readPid } from "../../../services/cli/pids.ts";
+import { pathsOf } from "../../../services/cli/cluster.ts";
 import { firstFree } from "../../../services/cli/ports.ts";
 import type { Target } from "../load/client.ts";
+import { fromKubeconfig } from "../load/kubeconfig.ts";
 import type { Process } from "../load/processes.ts";
-import { fromKubeconfig } from "../load/target.ts";
+import { processesOf } from "../load/target.ts";
 import { readPeer } from "../peers/start.ts";
 
 export interface Cluster {
@@ -64,12 +64,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 /** The cluster of a folder with peer.json; it is left running. */
-export function givenCluster(directory: string): Cluster & { readonly name: string } {
+export function givenCluster(
+  directory: string,
+): Cluster & { readonly name: string; readonly durability: string } {
   const peer = readPeer(directory);
   if (peer === undefined) throw new Error(`there is no peer.json in ${directory}`);
   const processes = Object.entries(peer.processes).map(([name, pid]) => ({ name, pid }));
   const targets = [fromKubeconfig(peer.kubeconfig)];
-  return { name: peer.name, targets, processes: () => processes, stop: () => {} };
+  const { name, durability } = peer;
+  return { name, durability, targets, processes: () => processes, stop: () => {} };
 }
 
 /** What it printed, when it failed. */
@@ -84,15 +87,5 @@ function run(args: string[], environment: Record<string, string>): Promise<strin
     child.once("exit", (code) =>
       resolve(code === 0 ? undefined : Buffer.concat(output).toString()),
     );
-  });
-}
-
-function processesOf(data: string): Process[] {
-  const paths = pathsOf(data);
-  const settings = readSettings(paths);
-  const names = settings === undefined ? [] : processNames(settings);
-  return ["nats-server", ...names, "supervisor"].flatMap((name) => {
-    const pid = readPid(join(paths.run, `${name}.pid`));
-    return pid === undefined ? [] : [{ name, pid }];
   });
 }

@@ -1,14 +1,16 @@
 /** Cost against the length of the log: the same few objects changed again and again. */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { configMap } from "../load/bodies.ts";
 import { MERGE_PATCH } from "../load/client.ts";
-import { configMap, load, makeNamespace } from "../load/objects.ts";
+import { load } from "../load/lanes.ts";
 import type { Cluster } from "./cluster.ts";
 import {
   byProcess,
   type Context,
   type Curve,
   clientOf,
+  makeNamespace,
   measured,
   memory,
   onCluster,
@@ -18,7 +20,7 @@ import {
 const SIZES = [1_000, 5_000, 20_000, 50_000, 100_000, 200_000];
 const QUICK = [2_000, 3_000];
 const OBJECTS = 1_000;
-const NAMESPACE = "curve-history";
+const NAMESPACE = `curve-history-${process.pid}`;
 const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
 const STEP_MS = 150_000;
 

@@ -1,7 +1,7 @@
 /** What every curve measures: rates, CPU for one operation, memory, times. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "../load/client.ts";
-import { CONNECTIONS, load } from "../load/objects.ts";
+import { CONNECTIONS, load } from "../load/lanes.ts";
 import { cpuBetween, sum, type Usage, usageOf } from "../load/processes.ts";
 import { quantile } from "../load/report.ts";
 import type { Cluster, ClusterOptions } from "./cluster.ts";
@@ -107,6 +107,14 @@ export async function restartMs(cluster: Cluster): Promise<number> {
     if (answered) return performance.now() - began;
     await sleep(5);
   }
+}
+
+/** Resolves when pods can be created in it: they need the namespace's service account. */
+export async function makeNamespace(client: Client, name: string): Promise<void> {
+  const body = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+  await client.ok("POST", "/api/v1/namespaces", body);
+  const account = `/api/v1/namespaces/${name}/serviceaccounts/default`;
+  while ((await client.send("GET", account)).code !== 200) await sleep(10);
 }
 
 /** A client of the cluster's first server. */

@@ -1,5 +1,5 @@
 /** Cost against the number of objects. */
-import { configMap, makeNamespace } from "../load/objects.ts";
+import { configMap } from "../load/bodies.ts";
 import type { Figures } from "./data.ts";
 import {
   alone,
@@ -7,6 +7,7 @@ import {
   type Context,
   type Curve,
   clientOf,
+  makeNamespace,
   measured,
   memory,
   onCluster,
@@ -16,7 +17,7 @@ import {
 
 const SIZES = [1_000, 5_000, 20_000, 50_000, 100_000, 200_000];
 const QUICK = [500, 1_500];
-const NAMESPACE = "curve-objects";
+const NAMESPACE = `curve-objects-${process.pid}`;
 const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
 const PAGE = 500;
 const EACH_MS = 1_500;

@@ -1,7 +1,8 @@
 /** Cost against the number of nodes, and against the number of pods. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../load/client.ts";
-import { load, makeNamespace } from "../load/objects.ts";
+import { load } from "../load/lanes.ts";
+import { container, type Pod, PodObserver } from "../load/pod-observer.ts";
 import { usageOf } from "../load/processes.ts";
 import { quantile } from "../load/report.ts";
 import type { Cluster } from "./cluster.ts";
@@ -12,6 +13,7 @@ import {
   type Curve,
   clientOf,
   idleCpu,
+  makeNamespace,
   memory,
   onCluster,
   perOperation,
@@ -26,18 +28,14 @@ const PODS_QUICK = [100, 300];
 const NODES_FOR_PODS = 500;
 const NODES_FOR_PODS_QUICK = 10;
 const DEPLOYMENT = 1_000;
-const NAMESPACE = "curve-pods";
+const NAMESPACE = `curve-pods-${process.pid}`;
 const PODS_PATH = `/api/v1/namespaces/${NAMESPACE}/pods`;
 const DEPLOYMENTS_PATH = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`;
 const STEP_MS = 120_000;
 const SETTLE_MS = 3_000;
 const ALONE_MS = 1_000;
 
-const SPEC = {
-  containers: [
-    { name: "main", image: "bench:1", resources: { requests: { cpu: "10m", memory: "16Mi" } } },
-  ],
-};
+const SPEC = { containers: [container("bench:1")] };
 
 export const nodes: Curve = {
   name: "nodes",
@@ -75,31 +73,12 @@ async function scheduleOn(context: Context, cluster: Cluster, count: number): Pr
   });
 }
 
-interface Pod {
-  readonly metadata: { readonly name: string };
-  readonly spec: { readonly nodeName?: string };
-  readonly status?: { readonly conditions?: readonly { type: string; status: string }[] };
-}
-
 /** Creates pods in 32 lanes and watches them until all are Ready. */
 export async function podsToReady(cluster: Cluster, count: number) {
   const client = clientOf(cluster);
-  await prepareNamespace(client);
-  const [bound, ready] = [new Map<string, number>(), new Map<string, number>()];
-  const see = (line: Buffer): void => {
-    const { object } = JSON.parse(line.toString()) as { object: Pod };
-    const { name } = object.metadata;
-    const now = performance.now();
-    if (object.spec?.nodeName && !bound.has(name)) bound.set(name, now);
-    if (ready.has(name)) return;
-    const conditions = object.status?.conditions ?? [];
-    if (conditions.some(({ type, status }) => type === "Ready" && status === "True")) {
-      ready.set(name, now);
-    }
-  };
-  const { metadata } = await client.json<{ metadata: { resourceVersion: string } }>(PODS_PATH);
-  const query = `?watch=true&resourceVersion=${metadata.resourceVersion}`;
-  const stop = await client.watch(PODS_PATH + query, see);
+  await makeNamespace(client, NAMESPACE);
+  const observer = await PodObserver.open(client, NAMESPACE);
+  const { bound, ready } = observer;
   const before = usageOf(cluster.processes());
   const created = new Map<string, number>();
   const began = performance.now();
@@ -108,13 +87,11 @@ export async function podsToReady(cluster: Cluster, count: number) {
     await client.ok("POST", PODS_PATH, { metadata: { name }, spec: SPEC });
     created.set(name, performance.now());
   });
-  const deadline = began + STEP_MS;
-  while (ready.size < created.size && performance.now() < deadline) await sleep(5);
-  if (ready.size < created.size) {
+  if (!(await observer.until(() => ready.size >= created.size))) {
     console.info(`    ${created.size - ready.size} of ${created.size} pods NEVER READY`);
   }
   const cpu = perOperation(before, usageOf(cluster.processes()), created.size);
-  stop();
+  observer.close();
   client.close();
   const rate = (seen: ReadonlyMap<string, number>): number =>
     (seen.size * 1_000) / (Math.max(...seen.values()) - began);
@@ -126,13 +103,6 @@ export async function podsToReady(cluster: Cluster, count: number) {
     p99: quantile(waits, 0.99),
     cpu,
   };
-}
-
-/** Pods are admitted once their namespace has its service account. */
-async function prepareNamespace(client: Client): Promise<void> {
-  await makeNamespace(client, NAMESPACE);
-  const account = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/default`;
-  while ((await client.send("GET", account)).code !== 200) await sleep(10);
 }
 
 export const pods: Curve = {
@@ -155,7 +125,7 @@ export const pods: Curve = {
 
 async function deploy(context: Context, cluster: Cluster): Promise<void> {
   const client = clientOf(cluster);
-  await prepareNamespace(client);
+  await makeNamespace(client, NAMESPACE);
   let present = 0;
   for (const size of context.quick ? PODS_QUICK : PODS) {
     if (context.late()) break;

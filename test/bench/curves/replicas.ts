@@ -1,8 +1,18 @@
 /** Throughput against the replicas of an actor. */
+
+import { configMap } from "../load/bodies.ts";
 import { Client } from "../load/client.ts";
-import { CONNECTIONS, configMap, makeNamespace } from "../load/objects.ts";
+import { CONNECTIONS } from "../load/lanes.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Context, type Curve, clientOf, measured, onCluster, total } from "./measure.ts";
+import {
+  type Context,
+  type Curve,
+  clientOf,
+  makeNamespace,
+  measured,
+  onCluster,
+  total,
+} from "./measure.ts";
 import { podsToReady } from "./pods.ts";
 
 const COUNTS = [1, 2, 4];
@@ -12,7 +22,7 @@ const PODS = 1_000;
 const PODS_QUICK = 200;
 const EACH_MS = 4_000;
 const EACH_QUICK_MS = 1_000;
-const NAMESPACE = "curve-replicas";
+const NAMESPACE = `curve-replicas-${process.pid}`;
 const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
 
 export const replicas: Curve = {

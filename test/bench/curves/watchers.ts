@@ -1,7 +1,8 @@
 /** Cost against the number of watchers of the same objects. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { configMap } from "../load/bodies.ts";
 import type { Client } from "../load/client.ts";
-import { configMap, load, makeNamespace } from "../load/objects.ts";
+import { load } from "../load/lanes.ts";
 import { usageOf } from "../load/processes.ts";
 import { quantile } from "../load/report.ts";
 import type { Cluster } from "./cluster.ts";
@@ -10,6 +11,7 @@ import {
   type Context,
   type Curve,
   clientOf,
+  makeNamespace,
   memory,
   onCluster,
   perOperation,
@@ -17,7 +19,7 @@ import {
 
 const SIZES = [1, 10, 100, 500, 1_000, 2_000, 5_000];
 const QUICK = [1, 10, 100];
-const NAMESPACE = "curve-watchers";
+const NAMESPACE = `curve-watchers-${process.pid}`;
 const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
 /** Opened at once. */
 const OPENING = 50;

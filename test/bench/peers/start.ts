@@ -10,13 +10,14 @@ import { firstFree } from "../../../services/cli/ports.ts";
 import { hostAddress } from "../../../services/cli/process-node.ts";
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import { Client } from "../load/client.ts";
+import { fromKubeconfig } from "../load/kubeconfig.ts";
 import { type Process, sum, type Usage, usageOf } from "../load/processes.ts";
-import { fromKubeconfig } from "../load/target.ts";
 
 /** `peer.json`: what runs in a folder, for programs that measure it. */
 export interface Peer {
   readonly name: string;
   readonly kubeconfig: string;
+  readonly durability: string;
   /** Process ids by name. */
   readonly processes: Readonly<Record<string, number>>;
   /** Milliseconds from the spawn of etcd, the first process. */
@@ -29,6 +30,7 @@ export interface Peer {
   readonly idle: { readonly cpuPercent: number; readonly processes: readonly Usage[] };
 }
 
+const DURABILITY = "every write synced, as etcd does by default";
 const FIRST_PORT = 26_443;
 const SETTLE_MS = 10_000;
 const IDLE_MS = 5_000;
@@ -73,7 +75,8 @@ export async function startPeers(
     const controllers = elapsed();
     const idle = await idleUsage(processes);
     const startUp = { readyz, controllers };
-    const peer: Peer = { name, kubeconfig: files.kubeconfig, processes, startUp, idle };
+    const { kubeconfig } = files;
+    const peer: Peer = { name, kubeconfig, durability: DURABILITY, processes, startUp, idle };
     writeFileSync(peerFile(directory), `${JSON.stringify(peer, null, 2)}\n`);
     return peer;
   } catch (error) {
