@@ -11,7 +11,8 @@ export function authorize(
   // A namespace lies in itself, so that a role in it may speak of it, as upstream.
   const itself = resource === "namespaces" && group === "" && name !== "";
   const namespace = itself ? name : attributes.namespace;
-  const { allowed, reason } = context.authorizer.authorize({ ...attributes, namespace });
+  const asked = itself ? { ...attributes, namespace } : attributes;
+  const { allowed, reason } = context.authorizer.authorize(asked);
   if (allowed) return;
   throw unauthorizedAction({
     user: user.username,

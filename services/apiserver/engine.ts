@@ -101,18 +101,22 @@ function selectedName(fieldSelector: string): string {
 
 function authorizeRequest(context: EngineContext, request: ResourceRequest): void {
   const { user, verb, table, subresource, namespace, name, query } = request;
-  const selects = verb === "list" || verb === "watch" || verb === "deletecollection";
-  const fieldSelector = query.get("fieldSelector") ?? "";
-  authorize(context, {
+  const attributes = {
     user,
     verb,
     group: table.group,
     resource: table.plural,
     subresource: subresource?.name ?? "",
     namespace,
-    name: name === "" && selects ? selectedName(fieldSelector) : name,
-    ...(selects ? { fieldSelector } : {}),
-  });
+    name,
+  };
+  if (verb !== "list" && verb !== "watch" && verb !== "deletecollection") {
+    authorize(context, attributes);
+    return;
+  }
+  const fieldSelector = query.get("fieldSelector") ?? "";
+  const selected = name === "" ? selectedName(fieldSelector) : name;
+  authorize(context, { ...attributes, name: selected, fieldSelector });
 }
 
 function handlerOf({ table, subresource, verb }: ResourceRequest): Handler | undefined {

@@ -17,17 +17,35 @@ const JSON_RANGES = new Set(["application/json", "application/*", "*/*"]);
  * @throws StatusError NotAcceptable
  */
 export function negotiate(request: Pick<ResourceRequest, "accept" | "query">): Form {
-  if (request.accept.trim() === "") return OBJECT;
-  for (const range of rangesOf(request.accept)) {
+  const { accept } = request;
+  let type = known.get(accept);
+  if (type === undefined) {
+    type = typeOf(accept);
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(accept, type);
+  }
+  if (type === "object") return OBJECT;
+  if (type === "metadata") return METADATA;
+  if (type === "table") return { type, includeObject: includeObjectOf(request.query) };
+  throw notAcceptable(ACCEPTED);
+}
+
+/** Clients send the same few headers again and again. */
+const known = new Map<string, Form["type"] | "none">();
+const KNOWN_MAX = 256;
+
+function typeOf(accept: string): Form["type"] | "none" {
+  if (accept.trim() === "") return "object";
+  for (const range of rangesOf(accept)) {
     if (!JSON_RANGES.has(range.type)) continue;
     const as = range.parameters.get("as");
-    if (as === undefined) return OBJECT;
+    if (as === undefined) return "object";
     if (range.parameters.get("g") !== "meta.k8s.io") continue;
     if (!["v1", "v1beta1"].includes(range.parameters.get("v") ?? "")) continue;
-    if (as === "Table") return { type: "table", includeObject: includeObjectOf(request.query) };
-    if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return METADATA;
+    if (as === "Table") return "table";
+    if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return "metadata";
   }
-  throw notAcceptable(ACCEPTED);
+  return "none";
 }
 
 interface MediaRange {

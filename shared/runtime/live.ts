@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto";
 import { ulidOf } from "./ids.ts";
 import type { Cancel, RandomStream, Runtime } from "./runtime.ts";
 
@@ -20,10 +20,24 @@ export function liveRuntime(): Runtime {
     // Names keep streams apart where draws must be repeatable; real randomness needs no names.
     random: { stream: () => LIVE_STREAM },
     ids: {
-      ulid: () => ulidOf(Date.now(), randomBytes(16)),
+      ulid: () => ulidOf(Date.now(), ulidBytes()),
       uuid: () => randomUUID(),
     },
   };
+}
+
+const ULID_BYTES = 16;
+/** Filled for many identifiers at once: asking for a few bytes costs as much as for thousands. */
+const pool = Buffer.allocUnsafeSlow(256 * ULID_BYTES);
+let poolUsed = pool.length;
+
+function ulidBytes(): Uint8Array {
+  if (poolUsed === pool.length) {
+    randomFillSync(pool);
+    poolUsed = 0;
+  }
+  poolUsed += ULID_BYTES;
+  return pool.subarray(poolUsed - ULID_BYTES, poolUsed);
 }
 
 const LIVE_STREAM: RandomStream = {

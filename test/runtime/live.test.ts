@@ -39,6 +39,12 @@ describe("the live runtime", () => {
     expect(uuidOf(new Uint8Array(16))).toBe("00000000-0000-4000-8000-000000000000");
   });
 
+  it("never gives out an identifier twice", () => {
+    const { ids } = liveRuntime();
+    const drawn = Array.from({ length: 2_000 }, () => ids.ulid().slice(10));
+    expect(new Set(drawn).size).toBe(drawn.length);
+  });
+
   it("draws within bounds", () => {
     const stream = liveRuntime().random.stream("any");
     expect(stream.integer(1)).toBe(0);

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import { constants, gzip } from "node:zlib";
 import type { StatusBody } from "../../../shared/actor/api.ts";
 import { isHttp2, type Request, type Response } from "./exchange.ts";
@@ -33,43 +34,63 @@ export function textAnswer(text: string, code = 200): Answer {
   return { code, contentType: "text/plain; charset=utf-8", body: [Buffer.from(text)] };
 }
 
-/** Headers that every answer has. */
-export function setCommonHeaders(response: Response, trace: string): void {
-  response.setHeader("Audit-Id", trace);
-  response.setHeader("Cache-Control", "no-cache, private");
+/**
+ * Headers of an answer: those that every answer has, its type, and `Warning` headers (RFC 7234; 299
+ * as Kubernetes uses it). To be written at once: each header that is set by itself costs as much.
+ */
+export function headersOf(
+  trace: string,
+  contentType: string,
+  warnings?: readonly string[],
+): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {
+    "Audit-Id": trace,
+    "Cache-Control": "no-cache, private",
+    "Content-Type": contentType,
+  };
+  if (warnings !== undefined && warnings.length > 0) {
+    headers["Warning"] = warnings.map(
+      (text) => `299 - "${printable(text).replace(/(["\\])/g, "\\$1")}"`,
+    );
+  }
+  return headers;
 }
 
-/** Sets `Warning` headers (RFC 7234; 299 as Kubernetes uses it). */
-export function setWarnings(response: Response, warnings: readonly string[] | undefined): void {
-  if (warnings === undefined || warnings.length === 0) return;
-  response.setHeader(
-    "Warning",
-    warnings.map((text) => `299 - "${printable(text).replace(/(["\\])/g, "\\$1")}"`),
-  );
-}
-
-/** Writes a whole answer; resolves when it is handed to the connection. */
-export async function respond(request: Request, response: Response, answer: Answer): Promise<void> {
-  if (response.headersSent || response.destroyed) return;
-  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  setWarnings(response, answer.warnings);
-  response.setHeader("Content-Type", answer.contentType);
+/** Writes a whole answer; a promise only where that takes time. */
+export function respond(
+  request: Request,
+  response: Response,
+  answer: Answer,
+  trace: string,
+): Promise<void> | undefined {
+  if (response.headersSent || response.destroyed) return undefined;
+  const headers = headersOf(trace, answer.contentType, answer.warnings);
+  for (const name in answer.headers) headers[name] = answer.headers[name];
   const [only] = answer.body;
-  let body = answer.body.length === 1 && only !== undefined ? only : Buffer.concat(answer.body);
+  const body = answer.body.length === 1 && only !== undefined ? only : Buffer.concat(answer.body);
   if (compresses(request, answer.code, body.length)) {
-    body = await gzipped(body);
-    response.setHeader("Content-Encoding", "gzip");
-    response.setHeader("Vary", "Accept-Encoding");
-    if (response.destroyed) return;
+    headers["Content-Encoding"] = "gzip";
+    headers["Vary"] = "Accept-Encoding";
+    return gzipped(body).then((smaller) => {
+      if (!response.destroyed) write(request, response, answer.code, headers, smaller);
+    });
   }
-  response.statusCode = answer.code;
-  if (answer.code === 304 || answer.code === 204) {
-    response.end();
-    return;
-  }
-  response.setHeader("Content-Length", body.length);
-  const last = request.method === "HEAD" ? undefined : body;
-  if (isHttp2(request) || request.complete) response.end(last);
+  write(request, response, answer.code, headers, body);
+  return undefined;
+}
+
+function write(
+  request: Request,
+  response: Response,
+  code: number,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array,
+): void {
+  const bodiless = code === 304 || code === 204;
+  if (!bodiless) headers["Content-Length"] = body.length;
+  response.writeHead(code, headers);
+  const last = bodiless || request.method === "HEAD" ? undefined : body;
+  if (bodiless || isHttp2(request) || request.complete) response.end(last);
   else endAfterRequest(request, response, last);
 }
 

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import { badRequest, invalid } from "../../../shared/api/errors.ts";
 import type { FieldError } from "../../../shared/api/field-error.ts";
 import { STDOUT } from "../../../shared/streams/channels.ts";
@@ -7,7 +8,7 @@ import { demandConnect } from "../http/access.ts";
 import type { Response } from "../http/exchange.ts";
 import type { Asked, HandlerOptions } from "../http/handler.ts";
 import type { ResourceRoute } from "../http/path.ts";
-import { respond, textAnswer } from "../http/respond.ts";
+import { headersOf, respond, textAnswer } from "../http/respond.ts";
 import { containerOf, openPodStream, podOf, targetOf } from "./target.ts";
 
 type LogOptions = Omit<LogOpen, "operation" | "namespace" | "pod" | "uid" | "container">;
@@ -24,7 +25,8 @@ export async function serveLog(
   const pod = await podOf(options, asked, route);
   const container = containerOf(pod, asked.query.get("container"));
   // What was never assigned to a node has not logged anything
-  if (!pod.spec?.nodeName) return respond(asked.request, response, textAnswer(""));
+  const { request, trace } = asked;
+  if (!pod.spec?.nodeName) return respond(request, response, textAnswer(""), trace);
   const stream = await openPodStream(options, pod, {
     operation: "log",
     ...targetOf(pod),
@@ -33,11 +35,16 @@ export async function serveLog(
   });
   response.on("close", () => stream.abort("the client is gone"));
   if (response.destroyed) stream.abort("the client is gone");
-  else await copy(stream, response, asked.request.method === "HEAD");
+  else await copy(stream, response, headersOf(trace, "text/plain"), request.method === "HEAD");
 }
 
-async function copy(stream: NodeStream, response: Response, headOnly: boolean): Promise<void> {
-  response.writeHead(200, { "Content-Type": "text/plain" });
+async function copy(
+  stream: NodeStream,
+  response: Response,
+  headers: OutgoingHttpHeaders,
+  headOnly: boolean,
+): Promise<void> {
+  response.writeHead(200, headers);
   response.flushHeaders();
   if (!headOnly) {
     for await (const chunk of stream.read(STDOUT)) {
