@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
-import { constants, gzip } from "node:zlib";
 import type { StatusBody } from "../../../shared/actor/api.ts";
 import { isHttp2, type Request, type Response } from "./exchange.ts";
+import { bytesOf, writeBody, writeCompressed } from "./write-body.ts";
 
 const JSON_TYPE = "application/json";
 /** Smaller answers are not worth compressing, as in Kubernetes. */
@@ -66,40 +66,30 @@ export function respond(
   if (response.headersSent || response.destroyed) return undefined;
   const headers = headersOf(trace, answer.contentType, answer.warnings);
   for (const name in answer.headers) headers[name] = answer.headers[name];
-  const [only] = answer.body;
-  const body = answer.body.length === 1 && only !== undefined ? only : Buffer.concat(answer.body);
-  if (compresses(request, answer.code, body.length)) {
+  const { code, body } = answer;
+  const bytes = bytesOf(body);
+  if (compresses(request, code, bytes)) {
     headers["Content-Encoding"] = "gzip";
     headers["Vary"] = "Accept-Encoding";
-    return gzipped(body).then((smaller) => {
-      if (!response.destroyed) write(request, response, answer.code, headers, smaller);
-    });
+    response.writeHead(code, headers);
+    return writeCompressed(response, body);
   }
-  write(request, response, answer.code, headers, body);
-  return undefined;
-}
-
-function write(
-  request: Request,
-  response: Response,
-  code: number,
-  headers: OutgoingHttpHeaders,
-  body: Uint8Array,
-): void {
   const bodiless = code === 304 || code === 204;
-  if (!bodiless) headers["Content-Length"] = body.length;
+  if (!bodiless) headers["Content-Length"] = bytes;
   response.writeHead(code, headers);
-  const last = bodiless || request.method === "HEAD" ? undefined : body;
-  if (bodiless || isHttp2(request) || request.complete) response.end(last);
-  else endAfterRequest(request, response, last);
+  if (bodiless || request.method === "HEAD") response.end();
+  else if (!isHttp2(request) && !request.complete) endAfterRequest(request, response, body);
+  else if (body.length === 1) response.end(body[0]);
+  else return writeBody(response, body);
+  return undefined;
 }
 
 /**
  * Sends the answer at once, but lets the client send the rest of its request: the end of an answer
  * may close the connection, and a client that is cut off while it writes never reads the answer.
  */
-function endAfterRequest(request: Request, response: Response, body: Uint8Array | undefined): void {
-  if (body !== undefined) response.write(body);
+function endAfterRequest(request: Request, response: Response, body: readonly Uint8Array[]): void {
+  for (const part of body) response.write(part);
   const end = () => response.end();
   request.once("end", end);
   request.once("close", end);
@@ -113,15 +103,6 @@ function compresses(request: Request, code: number, bytes: number): boolean {
     typeof accepted === "string" &&
     /(^|[,\s])gzip\s*(;\s*q=(?!0(\.0*)?\s*(,|$))|,|$)/.test(accepted)
   );
-}
-
-function gzipped(body: Uint8Array): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    gzip(body, { level: constants.Z_BEST_SPEED }, (error, result) => {
-      if (error === null) resolve(result);
-      else reject(error);
-    });
-  });
 }
 
 /** Header values may not hold control characters or anything beyond Latin-1. */

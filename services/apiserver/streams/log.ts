@@ -9,6 +9,7 @@ import type { Response } from "../http/exchange.ts";
 import type { Asked, HandlerOptions } from "../http/handler.ts";
 import type { ResourceRoute } from "../http/path.ts";
 import { headersOf, respond, textAnswer } from "../http/respond.ts";
+import { roomIn } from "../http/write-body.ts";
 import { containerOf, openPodStream, podOf, targetOf } from "./target.ts";
 
 type LogOptions = Omit<LogOpen, "operation" | "namespace" | "pod" | "uid" | "container">;
@@ -56,20 +57,6 @@ async function copy(
   const broken = await stream.closed;
   if (broken === undefined || headOnly) response.end();
   else response.destroy();
-}
-
-/** Resolves when the response takes more, or is gone. */
-function roomIn(response: Response): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off("drain", done);
-      response.off("close", done);
-      resolve();
-    };
-    response.on("drain", done);
-    response.on("close", done);
-    if (response.destroyed) done();
-  });
 }
 
 /**
