@@ -101,7 +101,7 @@ function selectedName(fieldSelector: string): string {
 
 function authorizeRequest(context: EngineContext, request: ResourceRequest): void {
   const { user, verb, table, subresource, namespace, name, query } = request;
-  const attributes = {
+  const asked = {
     user,
     verb,
     group: table.group,
@@ -110,13 +110,13 @@ function authorizeRequest(context: EngineContext, request: ResourceRequest): voi
     namespace,
     name,
   };
-  if (verb !== "list" && verb !== "watch" && verb !== "deletecollection") {
-    authorize(context, attributes);
+  const selects = verb === "list" || verb === "watch" || verb === "deletecollection";
+  if (!selects) {
+    authorize(context, asked);
     return;
   }
   const fieldSelector = query.get("fieldSelector") ?? "";
-  const selected = name === "" ? selectedName(fieldSelector) : name;
-  authorize(context, { ...attributes, name: selected, fieldSelector });
+  authorize(context, { ...asked, name: name || selectedName(fieldSelector), fieldSelector });
 }
 
 function handlerOf({ table, subresource, verb }: ResourceRequest): Handler | undefined {

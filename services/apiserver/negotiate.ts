@@ -18,40 +18,37 @@ const JSON_RANGES = new Set(["application/json", "application/*", "*/*"]);
  */
 export function negotiate(request: Pick<ResourceRequest, "accept" | "query">): Form {
   const { accept } = request;
-  let type = known.get(accept);
-  if (type === undefined) {
-    type = typeOf(accept);
-    if (known.size >= KNOWN_MAX) known.clear();
-    known.set(accept, type);
-  }
-  if (type === "object") return OBJECT;
-  if (type === "metadata") return METADATA;
-  if (type === "table") return { type, includeObject: includeObjectOf(request.query) };
-  throw notAcceptable(ACCEPTED);
-}
-
-/** Clients send the same few headers again and again. */
-const known = new Map<string, Form["type"] | "none">();
-const KNOWN_MAX = 256;
-
-function typeOf(accept: string): Form["type"] | "none" {
-  if (accept.trim() === "") return "object";
-  for (const range of rangesOf(accept)) {
+  if (accept === "application/json" || accept.trim() === "") return OBJECT;
+  for (const range of knownRanges(accept)) {
     if (!JSON_RANGES.has(range.type)) continue;
     const as = range.parameters.get("as");
-    if (as === undefined) return "object";
+    if (as === undefined) return OBJECT;
     if (range.parameters.get("g") !== "meta.k8s.io") continue;
     if (!["v1", "v1beta1"].includes(range.parameters.get("v") ?? "")) continue;
-    if (as === "Table") return "table";
-    if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return "metadata";
+    if (as === "Table") return { type: "table", includeObject: includeObjectOf(request.query) };
+    if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return METADATA;
   }
-  return "none";
+  throw notAcceptable(ACCEPTED);
 }
 
 interface MediaRange {
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;
   readonly quality: number;
+}
+
+/** Clients of one kind send one header: few are in use at a time. */
+const known = new Map<string, readonly MediaRange[]>();
+const KNOWN_MAX = 256;
+
+function knownRanges(accept: string): readonly MediaRange[] {
+  let ranges = known.get(accept);
+  if (ranges === undefined) {
+    ranges = rangesOf(accept);
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(accept, ranges);
+  }
+  return ranges;
 }
 
 /** Best first; equally good ones in the order in which they are named. */

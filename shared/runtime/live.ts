@@ -20,24 +20,24 @@ export function liveRuntime(): Runtime {
     // Names keep streams apart where draws must be repeatable; real randomness needs no names.
     random: { stream: () => LIVE_STREAM },
     ids: {
-      ulid: () => ulidOf(Date.now(), ulidBytes()),
+      ulid: () => ulidOf(Date.now(), sixteenBytes()),
       uuid: () => randomUUID(),
     },
   };
 }
 
-const ULID_BYTES = 16;
-/** Filled for many identifiers at once: asking for a few bytes costs as much as for thousands. */
-const pool = Buffer.allocUnsafeSlow(256 * ULID_BYTES);
-let poolUsed = pool.length;
+/** Asking the system for random bytes costs the same for a few as for thousands. */
+const pool = Buffer.alloc(4096);
+let used = pool.length;
 
-function ulidBytes(): Uint8Array {
-  if (poolUsed === pool.length) {
+/** Valid until the next call. */
+function sixteenBytes(): Uint8Array {
+  if (used === pool.length) {
     randomFillSync(pool);
-    poolUsed = 0;
+    used = 0;
   }
-  poolUsed += ULID_BYTES;
-  return pool.subarray(poolUsed - ULID_BYTES, poolUsed);
+  used += 16;
+  return pool.subarray(used - 16, used);
 }
 
 const LIVE_STREAM: RandomStream = {
