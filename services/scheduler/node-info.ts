@@ -88,15 +88,11 @@ export class NodeInfo {
     }
     this.assumedCpu += sign * pod.assumedCpu;
     this.assumedMemory += sign * pod.assumedMemory;
-    if (pod.owner !== "") tally(this.#owners, pod.owner, sign);
+    if (pod.owner === "") return;
+    const owned = (this.#owners.get(pod.owner) ?? 0) + sign;
+    if (owned > 0) this.#owners.set(pod.owner, owned);
+    else this.#owners.delete(pod.owner);
   }
-}
-
-/** Adds to a count, and forgets it when it comes to nothing. */
-export function tally(counts: Map<string, number>, key: string, sign: 1 | -1): void {
-  const count = (counts.get(key) ?? 0) + sign;
-  if (count > 0) counts.set(key, count);
-  else counts.delete(key);
 }
 
 /** All nodes, and what filters find out about them together, once. */

@@ -1,6 +1,6 @@
 import type { Node } from "../../shared/api/generated/types.ts";
 import { hash32 } from "../../shared/runtime/random.ts";
-import { NodeInfo, Surroundings, tally } from "./node-info.ts";
+import { NodeInfo, Surroundings } from "./node-info.ts";
 import type { PodInfo } from "./pod-info.ts";
 
 /** What scheduling compares of every node, a column each: rows are nodes in order of name. */
@@ -28,8 +28,6 @@ const CHANGES_MIN = 1024;
 export class NodeTable {
   readonly #byName = new Map<string, NodeInfo>();
   readonly #seed: string;
-  /** How many pods of each controller are on nodes. */
-  readonly #owners = new Map<string, number>();
   readonly #antiAffine = new Set<NodeInfo>();
   #rows: NodeInfo[] | undefined;
   readonly #rowOf = new Map<NodeInfo, number>();
@@ -90,10 +88,6 @@ export class NodeTable {
     return this.#byName.get(name);
   }
 
-  hasOwned(owner: string): boolean {
-    return this.#owners.has(owner);
-  }
-
   get hasAntiAffinity(): boolean {
     return this.#antiAffine.size > 0;
   }
@@ -134,12 +128,12 @@ export class NodeTable {
 
   add(node: NodeInfo, pod: PodInfo): void {
     node.add(pod);
-    this.#counted(node, pod, 1);
+    this.#counted(node, pod);
   }
 
   remove(node: NodeInfo, pod: PodInfo): void {
     node.remove(pod);
-    this.#counted(node, pod, -1);
+    this.#counted(node, pod);
   }
 
   /** A newer version of a pod that takes the same. */
@@ -148,8 +142,7 @@ export class NodeTable {
     if (pod.keepsAway) this.#antiAffinity++;
   }
 
-  #counted(node: NodeInfo, pod: PodInfo, sign: 1 | -1): void {
-    if (pod.owner !== "") tally(this.#owners, pod.owner, sign);
+  #counted(node: NodeInfo, pod: PodInfo): void {
     if (pod.keepsAway) {
       this.#antiAffinity++;
       if (node.antiAffine.size > 0) this.#antiAffine.add(node);

@@ -2,9 +2,10 @@ import { FILTERS, refusalsOf } from "./filters/index.ts";
 import type { NodeInfo, Surroundings } from "./node-info.ts";
 import type { Columns, NodeTable } from "./node-table.ts";
 import type { PodInfo } from "./pod-info.ts";
-import { otherScores, PLAIN_SCORE, resourceScore } from "./scores.ts";
+import { otherScores, plainScore, resourceScore } from "./scores.ts";
 
 const REFUSED = -1;
+const PLAIN_SCORE = plainScore(0);
 
 /**
  * The nodes that take a pod, best first, for all pods with its signature. Kept: only nodes that
@@ -25,6 +26,9 @@ export class Ranking {
   readonly #heap: Int32Array;
   readonly #places: Int32Array;
   #size = 0;
+  /** A pod that is the only one of its kind needs no heap: only the best node, found on the way. */
+  #isHeap = false;
+  #top = -1;
   #version: number;
 
   constructor(table: NodeTable, pod: PodInfo) {
@@ -52,7 +56,8 @@ export class Ranking {
   /** The best node as of now; undefined: none takes the pod. */
   best(): NodeInfo | undefined {
     this.#catchUp();
-    return this.#size === 0 ? undefined : this.#table.rows[this.#heap[0] as number];
+    if (this.#size === 0) return undefined;
+    return this.#table.rows[this.#isHeap ? (this.#heap[0] as number) : this.#top];
   }
 
   #catchUp(): void {
@@ -60,26 +65,39 @@ export class Ranking {
     if (this.#version === version) return;
     const changes = this.#table.changesSince(this.#version);
     this.#version = version;
-    if (changes === undefined || changes.length > this.#rows) this.#build();
-    else for (const row of changes) this.#update(row);
+    if (changes === undefined || changes.length > this.#rows) {
+      this.#build();
+      return;
+    }
+    if (!this.#isHeap) this.#heapify();
+    for (const row of changes) this.#update(row);
   }
 
   #build(): void {
     const { columns, rows } = this.#table;
-    const owned = this.#table.hasOwned(this.#pod.owner);
     this.#size = 0;
+    this.#top = -1;
+    this.#isHeap = false;
     for (let row = 0; row < this.#rows; row++) {
-      const score = this.#score(columns, rows, row, owned);
+      const score = this.#score(columns, rows, row);
       this.#scores[row] = score;
-      this.#places[row] = -1;
-      if (score !== REFUSED) this.#place(this.#size++, row);
+      if (score === REFUSED) {
+        this.#places[row] = -1;
+        continue;
+      }
+      this.#place(this.#size++, row);
+      if (this.#top < 0 || this.#precedes(row, this.#top)) this.#top = row;
     }
+  }
+
+  #heapify(): void {
+    this.#isHeap = true;
     for (let place = (this.#size >> 1) - 1; place >= 0; place--) this.#sink(place);
   }
 
   #update(row: number): void {
     const { columns, rows } = this.#table;
-    const score = this.#score(columns, rows, row, this.#table.hasOwned(this.#pod.owner));
+    const score = this.#score(columns, rows, row);
     const place = this.#places[row] as number;
     const before = this.#scores[row] as number;
     if (score === before) return;
@@ -103,26 +121,25 @@ export class Ranking {
   }
 
   /** What most pods ask of most nodes is told from the columns; the plugins are asked otherwise. */
-  #score(columns: Columns, rows: readonly NodeInfo[], row: number, owned: boolean): number {
-    const pod = this.#pod;
-    const { cpuRoom, memoryRoom, podsRoom, cpuTaken, memoryTaken, podsTaken } = columns;
-    if ((podsTaken[row] as number) >= (podsRoom[row] as number)) return REFUSED;
-    const { cpu, memory } = pod;
-    if (cpu > 0 && cpu > (cpuRoom[row] as number) - (cpuTaken[row] as number)) return REFUSED;
-    const free = (memoryRoom[row] as number) - (memoryTaken[row] as number);
-    if (memory > 0 && memory > free) return REFUSED;
+  #score(columns: Columns, rows: readonly NodeInfo[], row: number): number {
+    const { cpu, memory, assumedCpu, assumedMemory, owner } = this.#pod;
+    if ((columns.podsTaken[row] as number) >= (columns.podsRoom[row] as number)) return REFUSED;
+    const cpuRoom = columns.cpuRoom[row] as number;
+    const memoryRoom = columns.memoryRoom[row] as number;
+    if (cpu > 0 && cpu > cpuRoom - (columns.cpuTaken[row] as number)) return REFUSED;
+    if (memory > 0 && memory > memoryRoom - (columns.memoryTaken[row] as number)) return REFUSED;
     const score = resourceScore(
-      (columns.cpuAssumed[row] as number) + pod.assumedCpu,
-      cpuRoom[row] as number,
-      (columns.memoryAssumed[row] as number) + pod.assumedMemory,
-      memoryRoom[row] as number,
+      (columns.cpuAssumed[row] as number) + assumedCpu,
+      cpuRoom,
+      (columns.memoryAssumed[row] as number) + assumedMemory,
+      memoryRoom,
     );
-    if (!this.#picky && !owned && columns.special[row] === 0) return score + PLAIN_SCORE;
+    const isPlain = !this.#picky && columns.special[row] === 0;
+    if (isPlain && (owner === "" || columns.podsTaken[row] === 0)) return score + PLAIN_SCORE;
     const node = rows[row] as NodeInfo;
-    if (this.#picky || columns.special[row] === 1) {
-      if (refusalsOf(FILTERS, pod, node, this.#around).plugin) return REFUSED;
-    }
-    return score + otherScores(pod, node);
+    if (isPlain) return score + plainScore(node.ownedBy(owner));
+    if (refusalsOf(FILTERS, this.#pod, node, this.#around).plugin) return REFUSED;
+    return score + otherScores(this.#pod, node);
   }
 
   #precedes(a: number, b: number): boolean {

@@ -37,9 +37,13 @@ const spread: Score = {
   name: "PodTopologySpread",
   weight: 2,
   score(pod, node) {
-    return pod.owner === "" ? 100 : 100 / (1 + node.ownedBy(pod.owner));
+    return spreadScore(pod.owner === "" ? 0 : node.ownedBy(pod.owner));
   },
 };
+
+function spreadScore(ownedBy: number): number {
+  return 100 / (1 + ownedBy);
+}
 
 const preferredTaints: Score = {
   name: "TaintToleration",
@@ -67,8 +71,13 @@ const preferredAffinity: Score = {
 /** All but those of `resourceScore`, which every node is asked for. */
 export const SCORES: readonly Score[] = [spread, preferredTaints, preferredAffinity];
 
-/** What `otherScores` comes to for a pod without wishes on a node without taints. */
-export const PLAIN_SCORE = 100 * (spread.weight + preferredTaints.weight);
+/**
+ * What `otherScores` comes to for a pod without wishes on a node without taints, where so many pods
+ * of its controller are.
+ */
+export function plainScore(ownedBy: number): number {
+  return spread.weight * spreadScore(ownedBy) + preferredTaints.weight * 100;
+}
 
 /** The weighted sum of all scores but `resourceScore`. */
 export function otherScores(pod: PodInfo, node: NodeInfo): number {

@@ -21,7 +21,7 @@ import { type Placement, Scheduling } from "./schedule.ts";
 import { mayHelp, type Waiting, waitingGroup } from "./waiting.ts";
 
 export const SCHEDULER_NAME = "default-scheduler";
-export const SCHEDULER_VERSION = 1;
+export const SCHEDULER_VERSION = 2;
 
 /** A pass decides at most one plan of bindings: so many pods and the fence fit a commit well. */
 const PODS_PER_PASS_MAX = 256;
@@ -254,6 +254,11 @@ class SchedulerLoop implements RunningScheduler {
     for (const { key } of placements) this.#queue.refused(key);
   }
 
+  /**
+   * A placement follows from the state at `decidedAt`, with the pods counted in that this replica
+   * placed before: those of earlier records that were committed later than that, and of the records
+   * with the same `now` and `decidedAt` before this one. Equal nodes go by the replica's name.
+   */
   #record(batch: Batch, key: Key, plan: Plan, response: PlanResponse, message?: string): void {
     if (plan.actions.length === 0) return;
     const record: DecisionRecord = {
