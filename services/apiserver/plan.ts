@@ -182,10 +182,10 @@ function objectOf(given: unknown, asked: Asked) {
 }
 
 function answer(steps: readonly Step[], written: Written<Outcome>, log: Log): EnginePlanResult {
-  const { result, revisions, last } = written;
+  const { result, last } = written;
   if (result.type === "earlier") return result.result;
   const revisionOf = (key: Key): Revision =>
-    revisions.get(key) ?? log.projection.get(key)?.revision ?? log.projection.revision;
+    written.revisionOf(key) ?? log.projection.get(key)?.revision ?? log.projection.revision;
   const results = steps.map((_, index): ActionResult => {
     const decision = result.results[index] as Decision;
     return "dropped" in decision

@@ -18,6 +18,11 @@ export interface Plan {
   readonly requeueAfterMs?: number;
   /** One line for `cox why`: why this plan. */
   readonly reason?: string;
+  /**
+   * For `cox why`, where a clock may have woken the decision: the object whose state led to it, if
+   * that is not the key itself.
+   */
+  readonly because?: Key;
 }
 
 export type Action =

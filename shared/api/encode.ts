@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "./object.ts";
+import type { KubernetesObject, ObjectMeta } from "./object.ts";
 
 /**
  * The stored form of an object: JSON, `kind`, `apiVersion` and `metadata` first, without
@@ -6,17 +6,24 @@ import type { KubernetesObject } from "./object.ts";
  * `{"kind":"Pod","apiVersion":"v1","metadata":{` and a reader can put the version behind that.
  */
 export function encodeObject(object: KubernetesObject): Buffer {
-  const { kind, apiVersion, metadata, ...rest } = object;
-  const stored = {
-    kind,
-    apiVersion,
-    metadata: { ...metadata, resourceVersion: undefined },
-    ...rest,
-  };
-  return Buffer.from(JSON.stringify(stored));
+  const { kind, apiVersion } = object;
+  let text = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)}`;
+  text += `,"metadata":${JSON.stringify(unversioned(object.metadata))}`;
+  for (const field in object) {
+    if (field === "kind" || field === "apiVersion" || field === "metadata") continue;
+    const value = JSON.stringify(object[field]);
+    if (value !== undefined) text += `,${JSON.stringify(field)}:${value}`;
+  }
+  return Buffer.from(`${text}}`);
 }
 
-const METADATA = Buffer.from('"metadata":{');
+function unversioned(metadata: ObjectMeta | undefined): Partial<ObjectMeta> {
+  if (metadata?.resourceVersion === undefined) return metadata ?? {};
+  const { resourceVersion: _, ...rest } = metadata;
+  return rest;
+}
+
+const METADATA = '"metadata":{';
 
 /** The stored form with its resourceVersion: the bytes that clients get. */
 export function encodedWithRevision(stored: Uint8Array, revision: number): Buffer {
@@ -25,6 +32,10 @@ export function encodedWithRevision(stored: Uint8Array, revision: number): Buffe
   if (at < 0) throw new TypeError("not the stored form of an object");
   const head = at + METADATA.length;
   const last = bytes[head] === 0x7d; // an empty metadata
-  const version = Buffer.from(`"resourceVersion":"${revision}"${last ? "" : ","}`);
-  return Buffer.concat([bytes.subarray(0, head), version, bytes.subarray(head)]);
+  const version = `"resourceVersion":"${revision}"${last ? "" : ","}`;
+  const result = Buffer.allocUnsafe(bytes.length + version.length);
+  bytes.copy(result, 0, 0, head);
+  result.write(version, head, "latin1");
+  bytes.copy(result, head + version.length, head);
+  return result;
 }

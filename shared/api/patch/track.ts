@@ -1,6 +1,7 @@
 import { apiVersionOf } from "../kinds.ts";
 import type { KubernetesObject, ManagedFieldsEntry } from "../object.ts";
 import type { KindTable } from "../schema.ts";
+import { formatTime } from "../time.ts";
 import { compareObjects } from "./compare.ts";
 import { EMPTY_SET, type FieldSet, isEmptySet, union, withoutSubtrees } from "./field-set.ts";
 import type { JsonObject } from "./json-value.ts";
@@ -20,11 +21,6 @@ export interface TrackOptions {
   readonly subresource?: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
-}
-
-/** A time as managed fields have it: RFC 3339 in whole seconds. */
-export function timestamp(now: number): string {
-  return `${new Date(now).toISOString().slice(0, 19)}Z`;
 }
 
 const STATUS: FieldSet = { "f:status": {} };
@@ -78,7 +74,7 @@ export function trackUpdate(
     operation: "Update",
     apiVersion,
     subresource,
-    time: timestamp(options.now),
+    time: formatTime(options.now),
     set: changed,
   };
   return encodeManagers(capped(withFields(others, writer)));
