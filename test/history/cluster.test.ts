@@ -153,7 +153,8 @@ describe("the past of a running cluster", () => {
     "is there when the API server has forgotten it, and says where it begins",
     async () => {
       const { revision } = changed;
-      const list = `kubectl get --raw '/api/v1/pods?resourceVersionMatch=Exact&resourceVersion=${revision}'`;
+      const query = `resourceVersionMatch=Exact&resourceVersion=${revision}`;
+      const list = `kubectl get --raw '/api/v1/pods?${query}'`;
       await cluster.must(list);
       process.kill(cluster.pidOf("apiserver"), "SIGKILL");
       await cluster.must("until kubectl get --raw /readyz 2> /dev/null; do sleep 0.1; done");
