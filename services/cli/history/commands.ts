@@ -2,7 +2,9 @@
 import { parseArgs } from "node:util";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../usage-error.ts";
+import type { ExportFlags } from "./export.ts";
 import type { SourceFlags } from "./open.ts";
+import type { TraceFlags } from "./trace.ts";
 import type { WhyFlags } from "./why/command.ts";
 
 const LOG_KINDS = "objects: a kind, kind/namespace/ or kind/namespace/name";
@@ -31,6 +33,9 @@ export function addHistoryCommands(program: Command): void {
   addDiff(program);
   addAt(program);
   addWhy(program);
+  addTrace(program);
+  addExport(program);
+  addImport(program);
 }
 
 interface SelectFlags extends SourceFlags {
@@ -92,6 +97,63 @@ function addWhy(program: Command): void {
       const { STANDARD_OUTPUT } = await import("./output.ts");
       await withHistory(flags, (history) => showWhy(history, object, flags, STANDARD_OUTPUT));
     });
+}
+
+function addTrace(program: Command): void {
+  withSource(program.command("trace"))
+    .description("one request through the actors, with times")
+    .argument("<id>", "the trace that `cox log` shows")
+    .option("--for <seconds>", "how long after the request its effects are followed", seconds, 60)
+    .option("--otlp <url>", "send it to an OpenTelemetry collector (OTLP over HTTP, JSON)")
+    .addOption(outputOption("text", "json"))
+    .action(async (id: string, flags: SourceFlags & TraceFlags) => {
+      const { withHistory } = await import("./open.ts");
+      const { showTrace } = await import("./trace.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await withHistory(flags, (history) => showTrace(history, id, flags, STANDARD_OUTPUT));
+    });
+}
+
+function addExport(program: Command): void {
+  withSource(program.command("export"))
+    .description("write a piece of history to the standard output, without Secrets' data")
+    .argument("<A..B>", "revisions, HEAD, HEAD~20, times or ages (-10m)")
+    .option("--scrub <path>", "replace these values too, e.g. **.env.*.value; repeatable", gathered)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_, flags: SourceFlags & ExportFlags, command: Command) => {
+      const [range] = momentsOf(command.args, 1);
+      const { withHistory } = await import("./open.ts");
+      const { exportHistory } = await import("./export.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await withHistory(flags, (history) =>
+        exportHistory(history, range as string, flags, STANDARD_OUTPUT),
+      );
+    });
+}
+
+function addImport(program: Command): void {
+  program
+    .command("import")
+    .description("put a piece of history into an empty data folder, to be asked about there")
+    .argument("<file>", "made by `cox export`")
+    .option("--data <dir>", "data folder (default: $COX_DATA, else .cox)")
+    .action(async (file: string, { data }: { data?: string }) => {
+      const { dataFolder } = await import("../cluster.ts");
+      const { importHistory } = await import("./export.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await importHistory(file, dataFolder(data), STANDARD_OUTPUT);
+    });
+}
+
+function gathered(path: string, paths: readonly string[] = []): readonly string[] {
+  return [...paths, path];
+}
+
+function seconds(text: string): number {
+  const number = Number(text);
+  if (text !== "" && number > 0) return number;
+  throw new InvalidArgumentError("It takes a number of seconds above 0.");
 }
 
 interface AtCommandFlags extends SourceFlags {
