@@ -57,6 +57,12 @@ export class Log {
     return message && directVersion(message);
   }
 
+  /** The version at exactly this revision; undefined when it is gone. */
+  async versionAt(revision: Revision): Promise<Version | undefined> {
+    const message = await this.#direct({ seq: revision });
+    return message && directVersion(message);
+  }
+
   /** Who wrote the last message of the key. */
   async lastStamp(key: Key): Promise<Stamp | undefined> {
     const message = await this.#direct({ last_by_subj: subjectOfKey(this.name, key) });

@@ -15,12 +15,15 @@ import { claim, controllerOf, controllerReference } from "./lib/owners.ts";
 import { isActive, isReady, msUntilAvailable, podKey } from "./lib/pods.ts";
 import { cheapestFirst } from "./lib/victims.ts";
 
-/** As upstream: one bad manifest must not flood the log, and a commit takes at most 1000 writes. */
-const WRITES_PER_PLAN_MAX = 500;
+/**
+ * The rest follows in the next plan. The apiserver decides on a plan in one go, and others wait for
+ * that; and the sooner the first pods are there, the sooner they are placed and started.
+ */
+const WRITES_PER_PLAN_MAX = 100;
 
 export const replicaset: Controller = {
   name: "replicaset",
-  version: 1,
+  version: 2,
   primary: "replicasets.apps",
   wakes: { pods: wokenByPod },
   reconcile,

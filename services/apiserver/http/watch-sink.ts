@@ -1,6 +1,6 @@
 import type { WatchResponse, WatchSink, WatchStop } from "../request.ts";
 import { isHttp2, type Request, type Response } from "./exchange.ts";
-import { setWarnings } from "./respond.ts";
+import { headersOf } from "./respond.ts";
 
 /** Bytes that may wait for a slow client before the sink says so. */
 export const WATCH_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -15,10 +15,10 @@ export function serveWatch(
   request: Request,
   response: Response,
   watch: WatchResponse,
+  trace: string,
 ): { done: Promise<void>; end(): void } {
-  setWarnings(response, watch.warnings);
   response.writeHead(200, {
-    "Content-Type": watch.contentType,
+    ...headersOf(trace, watch.contentType, watch.warnings),
     ...(isHttp2(request) ? {} : { "Transfer-Encoding": "chunked" }),
   });
   response.flushHeaders();

@@ -7,11 +7,10 @@ import { formatTime } from "../../../shared/api/time.ts";
 import { validateCreate } from "../../../shared/api/validation/index.ts";
 import { admit } from "../admission/index.ts";
 import { takeRoom } from "../allocation/node-capacity.ts";
-import { NODE_RECORDS, raiseFence, recordKey } from "../allocation/record.ts";
+import { FENCE_KEY, raiseFence } from "../allocation/record.ts";
 import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked } from "../decided.ts";
 import type { Draft } from "../draft.ts";
-import { cloneJson } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerStatus } from "../respond.ts";
@@ -41,7 +40,7 @@ export async function createBinding(
     annotations: metadata.annotations,
   };
   await runWrite(context, request, options, {
-    keys: [keyOfAsked(asked), recordKey(NODE_RECORDS, node)],
+    keys: [keyOfAsked(asked), FENCE_KEY],
     decide: (draft) => decideBinding(draft, asked, wish),
   });
   return answerStatus({ ...success({ group: "", plural: "" }, ""), code: 201 });
@@ -57,7 +56,7 @@ export interface BindWish {
   readonly checkRoom?: boolean;
 }
 
-/** Decides a binding, together with the node's fence. */
+/** Decides a binding, together with the fence of bindings. */
 export function decideBinding(draft: Draft, asked: Asked, wish: BindWish): Decided {
   const key = keyOfAsked(asked);
   const old = draft.read(key);
@@ -65,19 +64,30 @@ export function decideBinding(draft: Draft, asked: Asked, wish: BindWish): Decid
   admit(draft, { operation: "CREATE", asked, object: old, old: undefined });
   checkPod(draft, asked, old, wish);
   if (wish.checkRoom) takeRoom(draft, old, wish.node);
-  const next = cloneJson(old);
-  delete next.metadata.resourceVersion;
-  next.spec.nodeName = wish.node;
-  if (wish.annotations) {
-    next.metadata.annotations = { ...next.metadata.annotations, ...wish.annotations };
-  }
-  next.status = { ...next.status, conditions: scheduled(next, draft.now) };
-  const { manager } = asked;
-  const tracking = { manager, subresource: "binding", now: draft.now };
-  next.metadata.managedFields = trackUpdate(old, next, asked.table, tracking);
-  raiseFence(draft, wish.node);
+  const next = boundPod(old, asked, wish, draft.now);
+  raiseFence(draft);
   draft.put(key, next);
   return { key, object: next, code: 201 };
+}
+
+/** The pod on its node. Shares with `old` what stays as it is. */
+function boundPod(
+  old: KubernetesObject,
+  asked: Asked,
+  { node, annotations }: BindWish,
+  now: number,
+): KubernetesObject {
+  const { resourceVersion: _, ...metadata } = old.metadata;
+  if (annotations) metadata.annotations = { ...metadata.annotations, ...annotations };
+  const next: KubernetesObject = {
+    ...old,
+    metadata,
+    spec: { ...old.spec, nodeName: node },
+    status: { ...old.status, conditions: scheduled(old, now) },
+  };
+  const tracking = { manager: asked.manager, subresource: "binding", now };
+  metadata.managedFields = trackUpdate(old, next, asked.table, tracking);
+  return next;
 }
 
 function checkPod(draft: Draft, asked: Asked, pod: KubernetesObject, wish: BindWish): void {

@@ -1,0 +1,12 @@
+/** Where an answer goes, and what the clock says; a test has its own. */
+export interface Output {
+  write(text: string): void;
+  readonly isTTY?: boolean;
+  now(): number;
+}
+
+export const STANDARD_OUTPUT: Output = {
+  write: (text) => void process.stdout.write(text),
+  isTTY: process.stdout.isTTY,
+  now: () => Date.now(),
+};
