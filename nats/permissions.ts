@@ -35,7 +35,14 @@ export function apiserverUser(password: string): BusUser {
       "actors.>",
       "decisions.>",
     ],
-    subscribe: [...inboxOf("apiserver"), "api.>", "heartbeat.>", "stream.>", "actors.>"],
+    subscribe: [
+      ...inboxOf("apiserver"),
+      "api.>",
+      "heartbeat.>",
+      "heartbeats",
+      "stream.>",
+      "actors.>",
+    ],
     answers: true,
   };
 }
@@ -55,7 +62,7 @@ export function controllersUser(password: string, identities: readonly string[])
       "actors.>",
       "decisions.>",
     ],
-    subscribe: [...inboxOf("controllers"), "heartbeat.>", "actors.>"],
+    subscribe: [...inboxOf("controllers"), "actors.>"],
   };
 }
 

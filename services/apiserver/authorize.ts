@@ -10,8 +10,8 @@ export function authorize(
   const { user, verb, group, resource, subresource, name } = attributes;
   // A namespace lies in itself, so that a role in it may speak of it, as upstream.
   const itself = resource === "namespaces" && group === "" && name !== "";
-  const namespace = itself ? name : attributes.namespace;
-  const { allowed, reason } = context.authorizer.authorize({ ...attributes, namespace });
+  const asked = itself ? { ...attributes, namespace: name } : attributes;
+  const { allowed, reason } = context.authorizer.authorize(asked);
   if (allowed) return;
   throw unauthorizedAction({
     user: user.username,
@@ -19,7 +19,7 @@ export function authorize(
     group,
     resource,
     subresource,
-    namespace,
+    namespace: asked.namespace,
     name,
     reason,
   });

@@ -1,6 +1,6 @@
 import { encodeObject } from "../../shared/api/encode.ts";
 import { badRequest } from "../../shared/api/errors.ts";
-import { parseKey } from "../../shared/api/key.ts";
+import { resourceOfKey } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { Key, Revision, Write } from "../../shared/store/store.ts";
 import type { Entry } from "../../shared/store/view.ts";
@@ -24,7 +24,7 @@ export class Draft {
   readonly now: number;
   readonly #staged = new Map<Key, Staged>();
   /** What each key was staged as when the mark was set, for those staged since. */
-  readonly #before = new Map<Key, Staged | undefined>();
+  #before: Map<Key, Staged | undefined> | undefined;
 
   constructor(context: EngineContext, now: number) {
     this.context = context;
@@ -58,16 +58,16 @@ export class Draft {
 
   /** What follows may be taken back by `rollback`; what came before no longer. */
   mark(): void {
-    this.#before.clear();
+    this.#before = new Map();
   }
 
   /** Takes back everything since the mark: what an action staged that admission refused. */
   rollback(): void {
-    for (const [key, staged] of this.#before) {
+    for (const [key, staged] of this.#before ?? []) {
       if (staged === undefined) this.#staged.delete(key);
       else this.#staged.set(key, staged);
     }
-    this.#before.clear();
+    this.mark();
   }
 
   /** How many writes the commit would have, at most. */
@@ -100,7 +100,7 @@ export class Draft {
 
   #stage(key: Key, object: KubernetesObject | null): void {
     const before = this.#staged.get(key);
-    if (!this.#before.has(key)) this.#before.set(key, before);
+    if (this.#before && !this.#before.has(key)) this.#before.set(key, before);
     const log = before?.log ?? this.#log(key);
     const base = before ? before.base : log.projection.get(key);
     // Later writes come later in the commit: the owner's claim is the last (DESIGN D5).
@@ -109,6 +109,6 @@ export class Draft {
   }
 
   #log(key: Key): Log {
-    return logOfResource(this.context, parseKey(key).resource);
+    return logOfResource(this.context, resourceOfKey(key));
   }
 }

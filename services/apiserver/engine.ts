@@ -101,18 +101,22 @@ function selectedName(fieldSelector: string): string {
 
 function authorizeRequest(context: EngineContext, request: ResourceRequest): void {
   const { user, verb, table, subresource, namespace, name, query } = request;
-  const selects = verb === "list" || verb === "watch" || verb === "deletecollection";
-  const fieldSelector = query.get("fieldSelector") ?? "";
-  authorize(context, {
+  const asked = {
     user,
     verb,
     group: table.group,
     resource: table.plural,
     subresource: subresource?.name ?? "",
     namespace,
-    name: name === "" && selects ? selectedName(fieldSelector) : name,
-    ...(selects ? { fieldSelector } : {}),
-  });
+    name,
+  };
+  const selects = verb === "list" || verb === "watch" || verb === "deletecollection";
+  if (!selects) {
+    authorize(context, asked);
+    return;
+  }
+  const fieldSelector = query.get("fieldSelector") ?? "";
+  authorize(context, { ...asked, name: name || selectedName(fieldSelector), fieldSelector });
 }
 
 function handlerOf({ table, subresource, verb }: ResourceRequest): Handler | undefined {

@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Without vowels and look-alikes, so that names are no words; as upstream's suffixes. */
 export const SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 
 /** A suffix for a name that follows from the text, so that whoever asks again gets it again. */
 export function hashSuffix(text: string, length: number): string {
-  const digest = createHash("sha256").update(text).digest();
+  const digest = hash("sha256", text, "buffer");
   let suffix = "";
   for (let index = 0; index < length; index++) {
     suffix += SUFFIX_ALPHABET[(digest[index] as number) % SUFFIX_ALPHABET.length];
@@ -15,5 +15,5 @@ export function hashSuffix(text: string, length: number): string {
 
 /** 64 hexadecimal digits that follow from the text. */
 export function hashText(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text);
 }

@@ -7,16 +7,24 @@ import type { Key } from "../../shared/store/store.ts";
 export class KeyLocks {
   readonly #waiting = new Map<Key, (() => void)[]>();
 
-  /** Resolves when all keys are held. Keys are taken in order, so that no two callers block. */
-  async acquire(keys: readonly Key[]): Promise<() => void> {
-    const ordered = keys.length > 1 ? [...new Set(keys)].sort() : keys;
-    for (const key of ordered) await this.#take(key);
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      for (const key of ordered) this.#give(key);
-    };
+  /**
+   * Takes all keys; undefined when they were free and are held at once. To be followed by one
+   * `release` of the same keys.
+   */
+  acquire(keys: readonly Key[]): Promise<void> | undefined {
+    const ordered = withoutRepeated(keys);
+    if (ordered.some((key) => this.#waiting.has(key))) return this.#takeInTurn(ordered);
+    for (const key of ordered) this.#waiting.set(key, []);
+    return undefined;
+  }
+
+  release(keys: readonly Key[]): void {
+    for (const key of withoutRepeated(keys)) this.#give(key);
+  }
+
+  /** In one order for all, so that no two callers block each other. */
+  async #takeInTurn(keys: readonly Key[]): Promise<void> {
+    for (const key of [...keys].sort()) await this.#take(key);
   }
 
   #take(key: Key): Promise<void> | undefined {
@@ -33,4 +41,8 @@ export class KeyLocks {
     if (next === undefined) this.#waiting.delete(key);
     else next();
   }
+}
+
+function withoutRepeated(keys: readonly Key[]): readonly Key[] {
+  return keys.length > 1 ? [...new Set(keys)] : keys;
 }

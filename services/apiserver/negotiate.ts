@@ -17,8 +17,9 @@ const JSON_RANGES = new Set(["application/json", "application/*", "*/*"]);
  * @throws StatusError NotAcceptable
  */
 export function negotiate(request: Pick<ResourceRequest, "accept" | "query">): Form {
-  if (request.accept.trim() === "") return OBJECT;
-  for (const range of rangesOf(request.accept)) {
+  const { accept } = request;
+  if (accept === "application/json" || accept.trim() === "") return OBJECT;
+  for (const range of knownRanges(accept)) {
     if (!JSON_RANGES.has(range.type)) continue;
     const as = range.parameters.get("as");
     if (as === undefined) return OBJECT;
@@ -34,6 +35,20 @@ interface MediaRange {
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;
   readonly quality: number;
+}
+
+/** Clients of one kind send one header: few are in use at a time. */
+const known = new Map<string, readonly MediaRange[]>();
+const KNOWN_MAX = 256;
+
+function knownRanges(accept: string): readonly MediaRange[] {
+  let ranges = known.get(accept);
+  if (ranges === undefined) {
+    ranges = rangesOf(accept);
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(accept, ranges);
+  }
+  return ranges;
 }
 
 /** Best first; equally good ones in the order in which they are named. */

@@ -26,7 +26,12 @@ export type OptionsKind = "CreateOptions" | "UpdateOptions" | "PatchOptions" | "
 
 /** @throws StatusError Invalid, BadRequest */
 export function writeOptions(request: ResourceRequest, kind: OptionsKind): WriteOptions {
-  const { query, user, table, namespace, name } = request;
+  const { query } = request;
+  // Without parameters there is nothing to check, except that apply demands one.
+  if (query.size === 0 && (kind !== "PatchOptions" || operationOf(request, kind) !== "apply")) {
+    const asked = askedOf(request, "");
+    return { asked, dryRun: false, fieldValidation: "Warn", force: false };
+  }
   const dryRun = query.getAll("dryRun").filter((value) => value !== "");
   const fieldManager = query.get("fieldManager") ?? "";
   const fieldValidation = query.get("fieldValidation") || "Warn";
@@ -40,18 +45,18 @@ export function writeOptions(request: ResourceRequest, kind: OptionsKind): Write
   const errors = validateWriteOptions(stated, operationOf(request, kind));
   if (errors.length) throw invalid({ group: META_GROUP, kind }, "", errors);
   return {
-    asked: {
-      user,
-      table,
-      namespace,
-      name,
-      subresource: request.subresource?.name ?? "",
-      manager: managerName(fieldManager, request.userAgent),
-    },
+    asked: askedOf(request, fieldManager),
     dryRun: dryRun.length > 0,
     fieldValidation: fieldValidation as FieldValidation,
     force: force ?? false,
   };
+}
+
+function askedOf(request: ResourceRequest, fieldManager: string): Asked {
+  const { user, table, namespace, name, userAgent } = request;
+  const subresource = request.subresource?.name ?? "";
+  const manager = managerName(fieldManager, userAgent);
+  return { user, table, namespace, name, subresource, manager };
 }
 
 export const APPLY_TYPE = "application/apply-patch+yaml";

@@ -68,20 +68,20 @@ export function answerWrite(
   const form = negotiate(request);
   const bytes = writtenBytes(context, request, written);
   if (form.type === "object") return answerBytes(code, [bytes], warnings);
-  const entry = temporaryEntry(key, bytes, written.revisions.get(key) ?? 0, object, context);
-  return answerEntry(context, { ...request, table: request.table }, form, entry, code, warnings);
+  const entry = temporaryEntry(key, bytes, written.revisionOf(key) ?? 0, object, context);
+  return answerEntry(context, request, form, entry, code, warnings);
 }
 
 function writtenBytes(
   context: EngineContext,
   request: ResourceRequest,
-  { result, revisions, values }: Written<Decided>,
+  written: Written<Decided>,
 ): Buffer {
   const { table } = request;
-  const { key, object } = result;
-  const revision = revisions.get(key);
+  const { key, object } = written.result;
+  const revision = written.revisionOf(key);
   if (revision !== undefined) {
-    const stored = table.storedAs ? undefined : values.get(key);
+    const stored = table.storedAs ? undefined : written.valueOf(key);
     return encodedWithRevision(stored ?? encodeObject(object), revision);
   }
   // Nothing was written: a dry run, or there was nothing to change.

@@ -14,6 +14,7 @@ import {
 } from "../../shared/store/store.ts";
 import type { EngineContext, Log } from "./context.ts";
 import { Draft } from "./draft.ts";
+import type { KeyLocks } from "./locks.ts";
 
 /** Times that a decision is made again after another writer was faster. */
 const CONFLICT_RETRIES_MAX = 20;
@@ -36,13 +37,38 @@ export interface WriteJob<T> {
   alreadyDone?(): T | undefined;
 }
 
-export interface Written<T> {
+/** A decision and what was written for it: nothing for a dry run, or when nothing had to be. */
+export class Written<T> {
   readonly result: T;
-  /** Revision of each written key; empty when nothing had to be written or for a dry run. */
-  readonly revisions: ReadonlyMap<Key, Revision>;
-  /** The stored form of each written key. */
-  readonly values: ReadonlyMap<Key, Uint8Array>;
-  readonly last: Revision;
+  readonly #writes: readonly Write[];
+  readonly #revisions: readonly Revision[];
+  #byKey: Map<Key, number> | undefined;
+
+  constructor(result: T, writes: readonly Write[], revisions: readonly Revision[]) {
+    this.result = result;
+    this.#writes = writes;
+    this.#revisions = revisions;
+  }
+
+  /** Of the last write; 0 when nothing was written. */
+  get last(): Revision {
+    return this.#revisions.at(-1) ?? 0;
+  }
+
+  revisionOf(key: Key): Revision | undefined {
+    return this.#revisions[this.#placeOf(key)];
+  }
+
+  /** The stored form of a written key. */
+  valueOf(key: Key): Uint8Array | undefined {
+    return this.#writes[this.#placeOf(key)]?.value ?? undefined;
+  }
+
+  #placeOf(key: Key): number {
+    if (this.#writes.length === 1) return this.#writes[0]?.key === key ? 0 : -1;
+    this.#byKey ??= new Map(this.#writes.map((write, index) => [write.key, index]));
+    return this.#byKey.get(key) ?? -1;
+  }
 }
 
 /**
@@ -51,19 +77,27 @@ export interface Written<T> {
  * and "nothing to do" are only trusted once the projection has caught up with the log's end.
  */
 export async function write<T>(context: EngineContext, job: WriteJob<T>): Promise<Written<T>> {
-  const release = await context.locks.acquire(job.keys);
+  const { locks } = context;
+  const turn = locks.acquire(job.keys);
+  if (turn) await turn;
   try {
     const written = await attempts(context, job);
-    settle(job.log, written.last, release);
+    settle(locks, job, written.last);
     return written;
   } catch (error) {
-    release();
+    locks.release(job.keys);
     throw storeStatus(error);
   }
 }
 
 /** Frees the keys once the projection shows the write: the next decision then builds on it. */
-function settle(log: Log, last: Revision, release: () => void): void {
+function settle(
+  locks: KeyLocks,
+  { log, keys }: Pick<WriteJob<unknown>, "log" | "keys">,
+  last: Revision,
+): void {
+  if (keys.length === 0) return;
+  const release = () => locks.release(keys);
   if (last === 0 || log.projection.revision >= last) release();
   else log.projection.waitFor(last, SETTLE_TIMEOUT_MS).then(release, release);
 }
@@ -80,7 +114,7 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
     const { result, log, writes } = decided;
     if (writes.length === 0 || job.dryRun || !log) return nothingWritten(result);
     try {
-      return committed(result, writes, await log.store.commit(writes, job.headers));
+      return new Written(result, writes, await log.store.commit(writes, job.headers));
     } catch (error) {
       const conflicted = error instanceof ConflictError;
       const lost = error instanceof UnknownOutcomeError && job.alreadyDone !== undefined;
@@ -117,17 +151,7 @@ function decideOnce<T>(context: EngineContext, job: WriteJob<T>, fresh: boolean)
 }
 
 function nothingWritten<T>(result: T): Written<T> {
-  return { result, revisions: new Map(), values: new Map(), last: 0 };
-}
-
-function committed<T>(result: T, writes: readonly Write[], revisions: Revision[]): Written<T> {
-  const byKey = new Map<Key, Revision>();
-  const values = new Map<Key, Uint8Array>();
-  writes.forEach((write, index) => {
-    byKey.set(write.key, revisions[index] as Revision);
-    if (write.value) values.set(write.key, write.value);
-  });
-  return { result, revisions: byKey, values, last: revisions.at(-1) as Revision };
+  return new Written(result, [], []);
 }
 
 function conflictStatus(error: ConflictError): StatusError {

@@ -68,5 +68,5 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
 /** One user that beats for all nodes and may touch every node's pods. */
 function simulatedNodes(password: string): BusUser {
   const own = nodeUser("nodes", password, [SIMULATED_IDENTITY]);
-  return { ...own, publish: [...own.publish, "heartbeat.>"] };
+  return { ...own, publish: [...own.publish, "heartbeat.>", "heartbeats"] };
 }

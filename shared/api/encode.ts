@@ -1,4 +1,5 @@
-import type { KubernetesObject } from "./object.ts";
+import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "./object.ts";
+import { knownText } from "./patch/created.ts";
 
 /**
  * The stored form of an object: JSON, `kind`, `apiVersion` and `metadata` first, without
@@ -6,17 +7,34 @@ import type { KubernetesObject } from "./object.ts";
  * `{"kind":"Pod","apiVersion":"v1","metadata":{` and a reader can put the version behind that.
  */
 export function encodeObject(object: KubernetesObject): Buffer {
-  const { kind, apiVersion, metadata, ...rest } = object;
-  const stored = {
-    kind,
-    apiVersion,
-    metadata: { ...metadata, resourceVersion: undefined },
-    ...rest,
-  };
-  return Buffer.from(JSON.stringify(stored));
+  const { kind, apiVersion } = object;
+  let text = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)}`;
+  text += `,"metadata":${metadataText(object.metadata)}`;
+  for (const field in object) {
+    if (field === "kind" || field === "apiVersion" || field === "metadata") continue;
+    const value = JSON.stringify(object[field]);
+    if (value !== undefined) text += `,${JSON.stringify(field)}:${value}`;
+  }
+  return Buffer.from(`${text}}`);
 }
 
-const METADATA = Buffer.from('"metadata":{');
+function metadataText(metadata: ObjectMeta | undefined): string {
+  if (metadata === undefined) return "{}";
+  const { resourceVersion: _, managedFields, ...rest } = metadata;
+  const text = JSON.stringify(rest);
+  if (managedFields === undefined) return text;
+  const entries = `"managedFields":[${managedFields.map(entryText).join()}]}`;
+  return text === "{}" ? `{${entries}` : `${text.slice(0, -1)},${entries}`;
+}
+
+function entryText(entry: ManagedFieldsEntry): string {
+  const fields = entry?.fieldsV1 && knownText(entry.fieldsV1);
+  if (fields === undefined) return JSON.stringify(entry);
+  const { fieldsV1: _, ...rest } = entry;
+  return `${JSON.stringify(rest).slice(0, -1)},"fieldsV1":${fields}}`;
+}
+
+const METADATA = '"metadata":{';
 
 /** The stored form with its resourceVersion: the bytes that clients get. */
 export function encodedWithRevision(stored: Uint8Array, revision: number): Buffer {
@@ -25,6 +43,10 @@ export function encodedWithRevision(stored: Uint8Array, revision: number): Buffe
   if (at < 0) throw new TypeError("not the stored form of an object");
   const head = at + METADATA.length;
   const last = bytes[head] === 0x7d; // an empty metadata
-  const version = Buffer.from(`"resourceVersion":"${revision}"${last ? "" : ","}`);
-  return Buffer.concat([bytes.subarray(0, head), version, bytes.subarray(head)]);
+  const version = `"resourceVersion":"${revision}"${last ? "" : ","}`;
+  const result = Buffer.allocUnsafe(bytes.length + version.length);
+  bytes.copy(result, 0, 0, head);
+  result.write(version, head, "latin1");
+  bytes.copy(result, head + version.length, head);
+  return result;
 }

@@ -30,6 +30,13 @@ export function parseKey(key: Key): KeyParts {
   };
 }
 
+/** The resource of a key: all that is needed to know where it lives. */
+export function resourceOfKey(key: Key): GroupResource {
+  const end = key.indexOf("/");
+  if (end <= 0) throw new TypeError(`not a key: ${JSON.stringify(key)}`);
+  return key.slice(0, end);
+}
+
 /** The prefix of all keys of a resource, or of those in one namespace. */
 export function prefixOf(resource: GroupResource, namespace?: string): string {
   return namespace === undefined ? `${resource}/` : `${resource}/${namespace || NO_NAMESPACE}/`;

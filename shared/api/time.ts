@@ -1,8 +1,15 @@
 /** Kubernetes' time formats, from and to milliseconds since the Unix epoch. */
 
+/** Most times that are formatted are the present second. */
+let last = { second: Number.NaN, text: "" };
+
 /** `metav1.Time`: RFC 3339 in UTC, whole seconds. */
 export function formatTime(ms: number): string {
-  return new Date(Math.floor(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
+  const second = Math.floor(ms / 1000);
+  if (second !== last.second) {
+    last = { second, text: new Date(second * 1000).toISOString().replace(".000Z", "Z") };
+  }
+  return last.text;
 }
 
 /** `metav1.MicroTime`: RFC 3339 in UTC with six decimals. */

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto";
 import { ulidOf } from "./ids.ts";
 import type { Cancel, RandomStream, Runtime } from "./runtime.ts";
 
@@ -20,10 +20,24 @@ export function liveRuntime(): Runtime {
     // Names keep streams apart where draws must be repeatable; real randomness needs no names.
     random: { stream: () => LIVE_STREAM },
     ids: {
-      ulid: () => ulidOf(Date.now(), randomBytes(16)),
+      ulid: () => ulidOf(Date.now(), sixteenBytes()),
       uuid: () => randomUUID(),
     },
   };
+}
+
+/** Asking the system for random bytes costs the same for a few as for thousands. */
+const pool = Buffer.alloc(4096);
+let used = pool.length;
+
+/** Valid until the next call. */
+function sixteenBytes(): Uint8Array {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += 16;
+  return pool.subarray(used - 16, used);
 }
 
 const LIVE_STREAM: RandomStream = {
@@ -33,6 +47,11 @@ const LIVE_STREAM: RandomStream = {
 };
 
 function after(ms: number, run: () => void): Cancel {
+  if (ms <= 0) {
+    // Once what has arrived meanwhile has been looked at; a timer would take a millisecond.
+    const immediate = setImmediate(run);
+    return () => clearImmediate(immediate);
+  }
   let timer: NodeJS.Timeout;
   const arm = (left: number): void => {
     timer =

@@ -1,4 +1,4 @@
-import { decodeTime } from "ulid";
+import { decodeTime, ulid } from "ulid";
 import { describe, expect, it } from "vitest";
 import { ulidOf, uuidOf } from "../../shared/runtime/ids.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
@@ -36,7 +36,15 @@ describe("the live runtime", () => {
     const time = 1_767_225_600_123;
     expect(decodeTime(ulidOf(time, new Uint8Array(16).fill(255)))).toBe(time);
     expect(ulidOf(time, new Uint8Array(16).fill(255)).slice(10)).toBe("ZZZZZZZZZZZZZZZZ");
+    const random = Uint8Array.from({ length: 16 }, (_, index) => index * 17);
+    let next = 0;
+    expect(ulidOf(time, random)).toBe(ulid(time, () => (random[next++] as number) / 256));
     expect(uuidOf(new Uint8Array(16))).toBe("00000000-0000-4000-8000-000000000000");
+  });
+
+  it("makes no id twice", () => {
+    const { ids } = liveRuntime();
+    expect(new Set(Array.from({ length: 2000 }, () => ids.ulid())).size).toBe(2000);
   });
 
   it("draws within bounds", () => {

@@ -91,6 +91,8 @@ function contextOf(tls: ServerTls) {
   };
 }
 
+function ignore(): void {}
+
 /** The server's connections and what is under way on them. */
 class Connections {
   readonly #server: Http2SecureServer;
@@ -131,8 +133,8 @@ class Connections {
 
   begin(request: Request, response: Response): void {
     if (request.httpVersionMajor === 1) this.#track(request.socket, response);
-    request.on("error", () => undefined);
-    response.on("error", () => undefined);
+    request.on("error", ignore);
+    response.on("error", ignore);
     void this.#handler.handle(request, response);
   }
 

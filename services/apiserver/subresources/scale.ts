@@ -160,9 +160,10 @@ function decideScale(
 function answerScale(
   context: EngineContext,
   request: ResourceRequest,
-  { result, revisions }: Written<Decided>,
+  written: Written<Decided>,
 ): BodyResponse {
+  const { result } = written;
   const present = logOfTable(context, request.table).projection.get(result.key);
-  const revision = revisions.get(result.key) ?? present?.revision;
+  const revision = written.revisionOf(result.key) ?? present?.revision;
   return answerJson(200, scaleOf(result.object, revision === undefined ? "" : String(revision)));
 }

@@ -96,12 +96,16 @@ function fillMetadata(draft: Draft, object: KubernetesObject): void {
   const { metadata } = object;
   metadata.uid = draft.context.runtime.ids.uuid();
   metadata.creationTimestamp = formatTime(draft.now);
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
-  delete metadata.resourceVersion;
-  delete metadata.generation;
-  delete metadata.selfLink;
+  for (const field of NOT_OF_CLIENTS) if (metadata[field] !== undefined) delete metadata[field];
 }
+
+const NOT_OF_CLIENTS = [
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "resourceVersion",
+  "generation",
+  "selfLink",
+] as const;
 
 function prepare({ table }: Asked, object: KubernetesObject): void {
   const strategy = strategyOf(table);
@@ -109,7 +113,7 @@ function prepare({ table }: Asked, object: KubernetesObject): void {
   if (table.plural === "namespaces" && !table.group) prepareNamespace(object);
   const initial = strategy.initialStatus;
   if (initial === "kept" || !hasStatus(table)) return;
-  delete object.status;
+  if (object.status !== undefined) delete object.status;
   if (initial) object.status = initial(object);
 }
 

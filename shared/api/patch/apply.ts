@@ -3,6 +3,7 @@ import { apiVersionOf } from "../kinds.ts";
 import type { KubernetesObject } from "../object.ts";
 import { quote } from "../quote.ts";
 import type { KindTable } from "../schema.ts";
+import { formatTime } from "../time.ts";
 import { type Comparison, compareObjects } from "./compare.ts";
 import { unexplained } from "./errors.ts";
 import {
@@ -21,7 +22,7 @@ import { lastAppliedFields, withLastApplied } from "./last-applied.ts";
 import { decodeManagers, encodeManagers, identityOf, type Manager } from "./managers.ts";
 import { mergeFields, removeFields } from "./merge-typed.ts";
 import { printPath } from "./path-element.ts";
-import { ignoredFields, timestamp } from "./track.ts";
+import { ignoredFields } from "./track.ts";
 import { fieldSetOf, typeErrors, withNamedParents } from "./typed.ts";
 
 export { managerName } from "./managers.ts";
@@ -143,7 +144,7 @@ function managersOf(
       operation: "Update",
       apiVersion: apiVersionOf(table),
       subresource: options.subresource ?? "",
-      time: timestamp(options.now),
+      time: formatTime(options.now),
       set,
     },
   ];
@@ -166,7 +167,7 @@ function attempt(
     operation: "Apply",
     apiVersion,
     subresource: options.subresource ?? "",
-    time: timestamp(options.now),
+    time: formatTime(options.now),
     set,
   };
   const identity = identityOf(own);

@@ -16,6 +16,7 @@ export const UPDATE_MANAGERS_MAX = 10;
 /** The longest name of a manager, in bytes. */
 export const MANAGER_NAME_BYTES_MAX = 128;
 const OLD_UPDATES = "ancient-changes";
+const PRINTABLE_ASCII = /^[ -~]*$/;
 const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu;
 
 /** One manager and the fields it owns. */
@@ -33,9 +34,16 @@ export interface Manager {
 /** Who wrote: the request's fieldManager, or the first part of the client's user agent. */
 export function managerName(fieldManager: string | null | undefined, userAgent: string): string {
   if (fieldManager) return fieldManager;
+  const end = userAgent.indexOf("/");
+  const plain = end < 0 ? userAgent : userAgent.slice(0, end);
+  if (plain.length <= MANAGER_NAME_BYTES_MAX && PRINTABLE_ASCII.test(plain)) return plain;
+  return printableStart(plain);
+}
+
+function printableStart(text: string): string {
   let name = "";
   let bytes = 0;
-  for (const character of (userAgent.split("/")[0] ?? "").replaceAll(UNPRINTABLE, "")) {
+  for (const character of text.replaceAll(UNPRINTABLE, "")) {
     bytes += Buffer.byteLength(character);
     if (bytes > MANAGER_NAME_BYTES_MAX) break;
     name += character;
@@ -100,13 +108,18 @@ export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry
 
 function encodeManager(manager: Manager): ManagedFieldsEntry {
   if (manager.entry && manager.entry.fieldsV1 === (manager.set as object)) return manager.entry;
+  return entryOf(manager, sorted(manager.set));
+}
+
+/** The entry of a manager whose fields are these, in Kubernetes' order. */
+export function entryOf(manager: Omit<Manager, "set">, fields: FieldSet): ManagedFieldsEntry {
   const { name, operation, apiVersion, time, subresource } = manager;
   const entry: ManagedFieldsEntry = name ? { manager: name } : {};
   entry.operation = operation;
   entry.apiVersion = apiVersion;
   if (time) entry.time = time;
   entry.fieldsType = "FieldsV1";
-  entry.fieldsV1 = sorted(manager.set) as unknown as Record<string, unknown>;
+  entry.fieldsV1 = fields as unknown as Record<string, unknown>;
   if (subresource) entry.subresource = subresource;
   return entry;
 }

@@ -190,6 +190,7 @@ function validateManagedFields(
 
 /** The `fieldManager` of a request, and the managers of managedFields. */
 export function validateFieldManager(found: Findings, field: string, manager: string): void {
+  if (manager.length <= MANAGER_MAX && /^[ -~]*$/.test(manager)) return;
   if (byteLength(manager) > MANAGER_MAX) found.tooLong(field, MANAGER_MAX);
   let position = 0;
   for (const character of manager) {
