@@ -95,7 +95,7 @@ describe("the past of a running cluster", () => {
     async () => {
       const image = "-o=jsonpath={.spec.template.spec.containers[0].image}";
       const at = (moment: number, ...words: string[]) =>
-        cluster.cox("at", String(moment), ...words);
+        cluster.cox("at", String(moment), "--data", cluster.data, ...words);
       expect((await at(created.revision, "get", "deploy", "web", image)).stdout).toBe("demo:1");
       expect((await at(changed.revision, "get", "deploy", "web", image)).stdout).toBe("demo:2");
       expect((await at(created.revision - 1, "get", "deploy")).stderr).toContain(

@@ -51,7 +51,7 @@ describe("several writers of one log", () => {
 });
 
 describe("the log's end", () => {
-  it("is not older than what another writer was told is written, and asking adds nothing", async () => {
+  it("shows what another writer was told is written, and asking adds nothing", async () => {
     const store = await emptyStore();
     const other = await openStore(await server.connect(), testRuntime, {
       name: "cluster",

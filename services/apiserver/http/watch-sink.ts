@@ -70,7 +70,31 @@ class ResponseSink implements WatchSink {
     if (frames.length === 0 || this.closed) return;
     this.#frames = [];
     this.#waiting = 0;
-    const [only] = frames;
-    this.#response.write(frames.length === 1 && only !== undefined ? only : Buffer.concat(frames));
+    this.#response.write(joined(frames));
   }
+}
+
+interface Joined {
+  readonly frames: readonly Uint8Array[];
+  readonly bytes: Uint8Array;
+}
+
+let last: WeakRef<Joined> | undefined;
+
+/**
+ * The frames as one. Watchers of the same changes write one after the other, so that what was made
+ * for the first of them serves them all.
+ */
+export function joined(frames: readonly Uint8Array[]): Uint8Array {
+  const [only] = frames;
+  if (frames.length === 1 && only !== undefined) return only;
+  const known = last?.deref();
+  if (known !== undefined && isSame(known.frames, frames)) return known.bytes;
+  const made = { frames, bytes: Buffer.concat(frames) };
+  last = new WeakRef(made);
+  return made.bytes;
+}
+
+function isSame(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
+  return one.length === other.length && one.every((frame, index) => frame === other[index]);
 }

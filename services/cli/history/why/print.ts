@@ -54,7 +54,7 @@ function notesOf({ reason, decided, byClock, folded }: Step): string[] {
     const waited = waitedMs === undefined ? after : `${duration(waitedMs)} after its cause, `;
     lines.push(
       `decided about ${keyText(about)} on revision ${on}: ` +
-        `${waited}in ${duration(tookMicros / 1000)}, committed in ${duration(committedMs)}`,
+        `${waited}${tookMicros === 0 ? "" : `in ${duration(tookMicros / 1000)}, `}committed in ${duration(committedMs)}`,
     );
     const seen = lookedAt.map(({ key, revision }) => `${keyText(key)}@${revision}`);
     if (seen.length > 0) lines.push(`rests on ${listed(seen, 4)}`);
