@@ -116,9 +116,9 @@ async function readLogs(
   stores: ApiserverOptions["stores"],
 ): Promise<Projections> {
   const projections = {
-    cluster: new Projection({ runtime }),
-    events: new Projection({ runtime }),
-    leases: new Projection({ runtime }),
+    cluster: new Projection({ runtime, decodedMax: DECODED_MAX }),
+    events: new Projection({ runtime, decodedMax: DECODED_MAX }),
+    leases: new Projection({ runtime, decodedMax: DECODED_MAX }),
   };
   const names = Object.keys(projections) as LogName[];
   await Promise.all(names.map((name) => projections[name].follow(stores[name])));
@@ -134,6 +134,9 @@ function issuerOf(
 }
 
 /** Of an apiserver without a signing key. */
+/** A decoded pod takes some 20 KB: those that were touched lately, of however many there are. */
+const DECODED_MAX = 4_096;
+
 const NO_TOKENS: EngineContext["tokens"] = {
   audience: DEFAULT_ISSUER,
   issue: () => {

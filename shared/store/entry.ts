@@ -9,6 +9,33 @@ const CLOSING_BRACE = 0x7d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** How the entries of a projection decode their objects. */
+export interface Decoding {
+  /** Freeze what was decoded. */
+  readonly freeze: boolean;
+  /** Bounds how many stay decoded; absent: all. */
+  readonly kept?: DecodedEntries;
+}
+
+/**
+ * The entries that were decoded last, so many of them: the one that falls out lets go of its
+ * object. A decoded object takes several times the memory of its bytes.
+ */
+export class DecodedEntries {
+  readonly #entries: (ObjectEntry | undefined)[];
+  #next = 0;
+
+  constructor(max: number) {
+    this.#entries = new Array<ObjectEntry | undefined>(max).fill(undefined);
+  }
+
+  add(entry: ObjectEntry): void {
+    this.#entries[this.#next]?.forgetObject();
+    this.#entries[this.#next] = entry;
+    this.#next = (this.#next + 1) % this.#entries.length;
+  }
+}
+
 /** One version of one object. The only Entry implementation. */
 export class ObjectEntry implements Entry {
   readonly key: Key;
@@ -19,10 +46,10 @@ export class ObjectEntry implements Entry {
   readonly bytes: Buffer;
   readonly headers: WriteHeaders;
   readonly time: number;
-  readonly #freeze: boolean;
+  readonly #decoding: Decoding;
   #object: KubernetesObject | undefined;
 
-  private constructor(identity: Identity, version: Stamp, bytes: Buffer, freeze: boolean) {
+  private constructor(identity: Identity, version: Stamp, bytes: Buffer, decoding: Decoding) {
     this.key = identity.key;
     this.resource = identity.resource;
     this.namespace = identity.namespace;
@@ -31,24 +58,24 @@ export class ObjectEntry implements Entry {
     this.headers = version.headers;
     this.time = version.time;
     this.bytes = bytes;
-    this.#freeze = freeze;
+    this.#decoding = decoding;
   }
 
   /** The entry of a version with a value. `old` only lends its strings, to save memory. */
   static of(
     version: Version & { value: Buffer },
     old: Entry | undefined,
-    freeze: boolean,
+    decoding: Decoding,
   ): ObjectEntry {
     const identity = old ?? { key: version.key, ...parseKey(version.key) };
     const bytes = withResourceVersion(version.value, version.revision);
-    return new ObjectEntry(identity, version, bytes, freeze);
+    return new ObjectEntry(identity, version, bytes, decoding);
   }
 
   /** The last state of a deleted object, at the revision of its deletion. */
-  static deleted(version: Stamp, old: Entry, freeze: boolean): Entry {
+  static deleted(version: Stamp, old: Entry, decoding: Decoding): Entry {
     const bytes = withResourceVersion(withoutResourceVersion(old), version.revision);
-    return new ObjectEntry(old, version, bytes, freeze);
+    return new ObjectEntry(old, version, bytes, decoding);
   }
 
   get object(): KubernetesObject {
@@ -58,7 +85,8 @@ export class ObjectEntry implements Entry {
   /** Decodes the object, so that it need not be done later. */
   decode(): KubernetesObject {
     this.#object = JSON.parse(this.bytes.toString()) as KubernetesObject;
-    if (this.#freeze) deepFreeze(this.#object);
+    if (this.#decoding.freeze) deepFreeze(this.#object);
+    this.#decoding.kept?.add(this);
     return this.#object;
   }
 

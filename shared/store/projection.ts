@@ -1,7 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import { withoutManagedFields } from "../api/lean.ts";
 import type { Cancel, Runtime } from "../runtime/runtime.ts";
-import { ObjectEntry } from "./entry.ts";
+import { DecodedEntries, type Decoding, ObjectEntry } from "./entry.ts";
 import { PastView } from "./past.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import {
@@ -27,6 +27,8 @@ export interface ProjectionOptions {
   readonly windowBytes?: number;
   /** Freeze decoded objects, so that a reader that changes one fails. Default true. */
   readonly freeze?: boolean;
+  /** How many objects stay decoded; the others are decoded again when needed. Default: all. */
+  readonly decodedMax?: number;
   /**
    * Decode each change as it comes, where every change is looked at anyway: decoding only the
    * metadata for the indexes first would be work done twice. Default false.
@@ -60,7 +62,7 @@ const NOTHING: readonly Entry[] = Object.freeze([]);
  */
 export class Projection implements ProjectionReader {
   readonly #runtime: Runtime;
-  readonly #freeze: boolean;
+  readonly #decoding: Decoding;
   readonly #eager: boolean;
   readonly #lean: boolean;
   readonly #window: ChangeWindow;
@@ -81,7 +83,8 @@ export class Projection implements ProjectionReader {
 
   constructor(options: ProjectionOptions) {
     this.#runtime = options.runtime;
-    this.#freeze = options.freeze ?? true;
+    const { freeze = true, decodedMax } = options;
+    this.#decoding = decodedMax ? { freeze, kept: new DecodedEntries(decodedMax) } : { freeze };
     this.#eager = options.eager ?? false;
     this.#lean = options.lean ?? false;
     this.#window = new ChangeWindow({
@@ -274,7 +277,7 @@ export class Projection implements ProjectionReader {
 
   #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {
     const value = this.#lean ? withoutManagedFields(version.value) : version.value;
-    return ObjectEntry.of({ ...version, value }, old, this.#freeze);
+    return ObjectEntry.of({ ...version, value }, old, this.#decoding);
   }
 
   #put(entry: Entry): Change {
@@ -287,7 +290,7 @@ export class Projection implements ProjectionReader {
   #remove(old: Entry, version: Pick<Version, "revision" | "headers" | "time">): Change {
     this.#entries.delete(old.key);
     this.#indexOf(old.resource).apply(old, undefined);
-    const entry = ObjectEntry.deleted(version, old, this.#freeze);
+    const entry = ObjectEntry.deleted(version, old, this.#decoding);
     return { type: "DELETED", revision: version.revision, entry, old };
   }
 

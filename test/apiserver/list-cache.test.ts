@@ -10,7 +10,7 @@ function entryOf(name: string, revision: number, bytes: number): Entry {
   const padding = "x".repeat(bytes);
   const value = Buffer.from(JSON.stringify({ kind: "A", metadata: { name, padding } }));
   const version = { key: `as/b/${name}`, revision, value, headers: HEADERS, time: 0, more: false };
-  return ObjectEntry.of(version, undefined, true);
+  return ObjectEntry.of(version, undefined, { freeze: true });
 }
 
 /** A list that changes, in key order, as a projection hands it out: a new array per change. */
