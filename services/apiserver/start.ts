@@ -120,7 +120,8 @@ async function readLogs(
   const projections = {
     cluster: new Projection({ runtime, decodedMax: DECODED_MAX }),
     events: new Projection({ runtime, decodedMax: DECODED_MAX }),
-    leases: new Projection({ runtime, decodedMax: DECODED_MAX }),
+    // Each heartbeat looks at its node's lease; they are small.
+    leases: new Projection({ runtime }),
   };
   const names = Object.keys(projections) as LogName[];
   await Promise.all(names.map((name) => projections[name].follow(stores[name])));
@@ -137,7 +138,7 @@ function issuerOf(
 
 /** Of an apiserver without a signing key. */
 /** A decoded pod takes some 20 KB: those that were touched lately, of however many there are. */
-const DECODED_MAX = 4_096;
+const DECODED_MAX = 8_192;
 
 const NO_TOKENS: EngineContext["tokens"] = {
   audience: DEFAULT_ISSUER,
