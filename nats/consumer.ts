@@ -17,8 +17,11 @@ export interface Delivered {
 export interface ConsumerOptions {
   readonly stream: string;
   readonly filter: string;
-  /** `last`: the last message of each subject, then all that follow. Or all from a sequence on. */
-  readonly from: "last" | Revision;
+  /**
+   * `last`: the last message of each subject, then all that follow. Or all from a sequence on, or
+   * from a moment on, in milliseconds since the Unix epoch.
+   */
+  readonly from: "last" | Revision | { readonly time: number };
   readonly headersOnly?: boolean;
 }
 
@@ -115,8 +118,7 @@ export class Consumer {
     return {
       name: this.#name,
       deliver_subject: inbox,
-      deliver_policy: from === "last" ? "last_per_subject" : "by_start_sequence",
-      ...(from === "last" ? {} : { opt_start_seq: from }),
+      ...startOf(from),
       filter_subject: filter,
       ack_policy: "none",
       max_deliver: 1,
@@ -171,6 +173,15 @@ export class Consumer {
     this.close();
     this.#handler.lost(error);
   }
+}
+
+function startOf(from: ConsumerOptions["from"]): Record<string, unknown> {
+  if (from === "last") return { deliver_policy: "last_per_subject" };
+  if (typeof from === "number") {
+    return { deliver_policy: "by_start_sequence", opt_start_seq: from };
+  }
+  const opt_start_time = new Date(from.time).toISOString();
+  return { deliver_policy: "by_start_time", opt_start_time };
 }
 
 /**

@@ -8,6 +8,10 @@ export interface DecisionFilter {
   readonly actor?: string;
   /** Only together with `actor`. */
   readonly replica?: string;
+  /** Recorded at this moment or later, milliseconds since the Unix epoch. */
+  readonly since?: number;
+  /** Ends the reading: the first record for which it is true is the last one. */
+  readonly until?: (record: DecisionRecord) => boolean;
 }
 
 /** The records of all decisions (DESIGN D12), kept for a day. */
@@ -48,6 +52,7 @@ async function read(connection: Connection, filter: DecisionFilter): Promise<Dec
   const requests = new Requests(connection);
   const actor = filter.actor === undefined ? "*" : escapeToken(filter.actor);
   const replica = filter.replica === undefined ? "*" : escapeToken(filter.replica);
+  const from = filter.since === undefined ? 1 : { time: filter.since };
   try {
     return await new Promise((resolve, reject) => {
       const records: DecisionRecord[] = [];
@@ -59,7 +64,7 @@ async function read(connection: Connection, filter: DecisionFilter): Promise<Dec
       const consumer = new Consumer(
         connection,
         requests,
-        { stream: "decisions", filter: `decisions.${actor}.${replica}`, from: 1 },
+        { stream: "decisions", filter: `decisions.${actor}.${replica}`, from },
         {
           started: (count) => {
             pending = count;
@@ -67,7 +72,9 @@ async function read(connection: Connection, filter: DecisionFilter): Promise<Dec
           },
           message: ({ data }) => {
             try {
-              records.push(decode(data));
+              const record = decode(data);
+              records.push(record);
+              if (filter.until?.(record)) pending = 1;
             } catch (error) {
               consumer.close();
               reject(error);

@@ -57,6 +57,14 @@ export class Log {
     return message && directVersion(message);
   }
 
+  /** The version at exactly this revision; undefined when it is gone. */
+  async versionAt(revision: Revision): Promise<Version | undefined> {
+    // For the server, sequence 0 is no question at all.
+    if (revision < 1) return undefined;
+    const message = await this.#direct({ seq: revision });
+    return message && directVersion(message);
+  }
+
   /** Who wrote the last message of the key. */
   async lastStamp(key: Key): Promise<Stamp | undefined> {
     const message = await this.#direct({ last_by_subj: subjectOfKey(this.name, key) });

@@ -35,7 +35,14 @@ export function apiserverUser(password: string): BusUser {
       "actors.>",
       "decisions.>",
     ],
-    subscribe: [...inboxOf("apiserver"), "api.>", "heartbeat.>", "stream.>", "actors.>"],
+    subscribe: [
+      ...inboxOf("apiserver"),
+      "api.>",
+      "heartbeat.>",
+      "heartbeats",
+      "stream.>",
+      "actors.>",
+    ],
     answers: true,
   };
 }
@@ -55,7 +62,7 @@ export function controllersUser(password: string, identities: readonly string[])
       "actors.>",
       "decisions.>",
     ],
-    subscribe: [...inboxOf("controllers"), "heartbeat.>", "actors.>"],
+    subscribe: [...inboxOf("controllers"), "actors.>"],
   };
 }
 
@@ -79,6 +86,17 @@ export function nodeUser(
     ],
     subscribe: [...inboxOf(user), `node.${token}.>`, `stream.${token}.>`, "actors.>"],
     answers: true,
+  };
+}
+
+/** Asks about the past: reads the logs and the decisions, and writes nothing. */
+export function readerUser(password: string): BusUser {
+  const streams = [...LOG_NAMES.map(streamOf), "compaction", "decisions"];
+  return {
+    user: "reader",
+    password,
+    publish: streams.flatMap(readingOf),
+    subscribe: inboxOf("reader"),
   };
 }
 

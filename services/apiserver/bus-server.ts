@@ -1,5 +1,11 @@
 import { unescapeToken } from "../../nats/subjects.ts";
-import type { PlanResponse, ResourceReply, StatusBody } from "../../shared/actor/api.ts";
+import type {
+  PlanRequest,
+  PlanResponse,
+  PlansResponse,
+  ResourceReply,
+  StatusBody,
+} from "../../shared/actor/api.ts";
 import { announceArrival } from "../../shared/actor/arrivals.ts";
 import type { Bus, BusMessage, Subscription } from "../../shared/actor/bus.ts";
 import type { Running } from "../../shared/actor/dependencies.ts";
@@ -8,6 +14,7 @@ import { parseKey } from "../../shared/api/key.ts";
 import { kindByResource } from "../../shared/api/kinds.ts";
 import type { KindTable, SubresourceTable } from "../../shared/api/schema.ts";
 import { VALUE_BYTES_MAX } from "../../shared/store/store.ts";
+import { EventIndex } from "./bus/event-index.ts";
 import { publishEvents } from "./bus/events.ts";
 import { Heartbeats } from "./bus/heartbeats.ts";
 import { userOfIdentity } from "./bus/identity.ts";
@@ -18,6 +25,7 @@ import {
   moreMessage,
   parseMessage,
   planMessage,
+  plansMessage,
   resourceMessage,
   stopMessage,
   tokenMessage,
@@ -29,6 +37,11 @@ import type { BodyResponse, Engine, ResourceRequest, UserInfo } from "./request.
 import { storeStatus } from "./write.ts";
 
 const QUEUE = "apiserver";
+/**
+ * Verbs that are served as they come. The others may decide on a hundred writes each; between two
+ * of them whatever else has arrived has its turn, so that people do not wait behind all of them.
+ */
+const LIGHT: ReadonlySet<string> = new Set(["get", "watch", "token"]);
 
 export interface BusServerOptions {
   /** As the apiserver. */
@@ -49,6 +62,7 @@ export function serveBus(options: BusServerOptions): Running {
     bus.subscribe("api.*.more", (message) => server.more(message)),
     bus.subscribe("api.*.stop", (message) => server.stop(message)),
     bus.subscribe("heartbeat.*", (message) => heartbeat(message, heartbeats), { queue: QUEUE }),
+    bus.subscribe("heartbeats", (message) => heartbeat(message, heartbeats), { queue: QUEUE }),
   ];
   subscriptions.push(announceArrival(bus, replica));
   return {
@@ -60,14 +74,15 @@ export function serveBus(options: BusServerOptions): Running {
   };
 }
 
-/** A node beats for itself only: the subject says who it is. */
+/**
+ * A node beats for itself only: the subject says who it is. Who may publish without a name beats
+ * for any node.
+ */
 function heartbeat(message: BusMessage, heartbeats: Heartbeats): void {
-  const node = unescapeToken(message.subject.split(".")[1] ?? "");
-  try {
-    if (parseMessage(heartbeatMessage, message.data).node === node) heartbeats.beat(node);
-  } catch {
-    // Whatever it was, it was no heartbeat.
-  }
+  const [, token] = message.subject.split(".");
+  const self = token === undefined ? undefined : unescapeToken(token);
+  const nodes = quietly(() => parseMessage(heartbeatMessage, message.data).nodes) ?? [];
+  heartbeats.beat(nodes.filter((node) => self === undefined || node === self));
 }
 
 class BusServer {
@@ -75,8 +90,11 @@ class BusServer {
   readonly #engine: Engine;
   readonly #context: EngineContext;
   readonly #watches: BusWatches;
+  readonly #events: EventIndex;
   readonly #replica: string;
   readonly #underWay = new Set<Promise<void>>();
+  /** In the order of arrival; one is begun in each turn of the event loop. */
+  readonly #waiting: BusMessage[] = [];
   /** Plans under way by trace: a repetition joins the first. */
   readonly #plans = new Map<string, Promise<PlanResponse>>();
 
@@ -86,6 +104,7 @@ class BusServer {
     this.#context = context;
     this.#replica = replica;
     this.#watches = new BusWatches(context);
+    this.#events = new EventIndex(context.logs.events.projection);
   }
 
   close(): void {
@@ -93,12 +112,31 @@ class BusServer {
   }
 
   async settled(): Promise<void> {
+    for (const message of this.#waiting.splice(0)) this.#take(message);
     await Promise.all(this.#underWay);
   }
 
   request(message: BusMessage): void {
-    const { identity, verb } = subjectOf(message);
+    const { verb } = subjectOf(message);
     if (verb === "more" || verb === "stop") return;
+    if (LIGHT.has(verb)) {
+      this.#take(message);
+      return;
+    }
+    this.#waiting.push(message);
+    if (this.#waiting.length === 1) this.#takeSoon();
+  }
+
+  #takeSoon(): void {
+    this.#context.runtime.timers.after(0, () => {
+      const message = this.#waiting.shift();
+      if (message !== undefined) this.#take(message);
+      if (this.#waiting.length > 0) this.#takeSoon();
+    });
+  }
+
+  #take(message: BusMessage): void {
+    const { identity, verb } = subjectOf(message);
     const work = this.#serve(identity, verb, message).catch((error: unknown) => {
       const status = statusOf(storeStatus(error));
       if (status.code === 500)
@@ -124,14 +162,19 @@ class BusServer {
     const user = userOfIdentity(identity);
     switch (verb) {
       case "plan":
-        return respond(message, encode(planAnswer(await this.#plan(user, message.data))));
+        return respond(
+          message,
+          encode(await this.#plan(user, parseMessage(planMessage, message.data))),
+        );
+      case "plans":
+        return respond(message, encode(await this.#planEach(user, message)));
       case "get":
         return respond(message, await this.#get(user, message.data));
       case "watch":
         return this.#watch(identity, user, message);
       case "event": {
         const request = parseMessage(eventsMessage, message.data);
-        const published = await publishEvents(this.#context, user, request);
+        const published = await publishEvents(this.#context, this.#events, user, request);
         return respond(message, encode({ published }));
       }
       case "token":
@@ -143,8 +186,17 @@ class BusServer {
     }
   }
 
-  #plan(user: UserInfo, data: Uint8Array): Promise<PlanResponse> {
-    const { decidedAt: _, ...plan } = parseMessage(planMessage, data);
+  /** Plans that were decided apart: none waits for another or fails with it. */
+  async #planEach(user: UserInfo, message: BusMessage): Promise<PlansResponse> {
+    const { plans } = parseMessage(plansMessage, message.data);
+    return { responses: await Promise.all(plans.map((plan) => this.#plan(user, plan))) };
+  }
+
+  async #plan(user: UserInfo, asked: PlanRequest): Promise<PlanResponse | StatusBody> {
+    return planAnswer(await this.#commit(user, asked));
+  }
+
+  #commit(user: UserInfo, { decidedAt: _, ...plan }: PlanRequest): Promise<PlanResponse> {
     const id = `${user.username} ${plan.trace}`;
     const earlier = this.#plans.get(id);
     if (earlier !== undefined) return earlier;

@@ -7,6 +7,7 @@ import {
   type BusUser,
   controllersUser,
   nodeUser,
+  readerUser,
   systemUser,
 } from "../../nats/permissions.ts";
 import { SIMULATED_IDENTITY } from "../kubelet/runtimes/simulated.ts";
@@ -16,7 +17,7 @@ import { controlIdentities, nodeIdentities } from "./identities.ts";
 const schema = z.strictObject({
   /** Tells this cluster's server from others. */
   cluster: z.string(),
-  /** By user: `apiserver`, `controllers`, `node-<name>`, `system`. */
+  /** By user: `apiserver`, `controllers`, `node-<name>`, `reader`, `system`. */
   passwords: z.record(z.string(), z.string()),
 });
 
@@ -31,7 +32,7 @@ export function readCredentials(paths: Paths, settings: ClusterSettings): Creden
   const present = existsSync(paths.credentials)
     ? schema.parse(JSON.parse(readFileSync(paths.credentials, "utf8")))
     : { cluster: randomBytes(4).toString("hex"), passwords: {} };
-  const users = ["apiserver", "controllers", "system", ...nodeUsers(settings)];
+  const users = ["apiserver", "controllers", "reader", "system", ...nodeUsers(settings)];
   const missing = users.filter((user) => present.passwords[user] === undefined);
   if (missing.length === 0) return present;
   const passwords = { ...present.passwords };
@@ -55,6 +56,7 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
     systemUser(password("system")),
     apiserverUser(password("apiserver")),
     controllersUser(password("controllers"), controlIdentities()),
+    readerUser(password("reader")),
     ...nodeUsers(settings).map((user) => {
       if (user === SIMULATED_USER) return simulatedNodes(password(user));
       const node = user.replace(/^node-/, "");
@@ -66,5 +68,5 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
 /** One user that beats for all nodes and may touch every node's pods. */
 function simulatedNodes(password: string): BusUser {
   const own = nodeUser("nodes", password, [SIMULATED_IDENTITY]);
-  return { ...own, publish: [...own.publish, "heartbeat.>"] };
+  return { ...own, publish: [...own.publish, "heartbeat.>", "heartbeats"] };
 }

@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dataFolder, type NodeRuntime } from "./cluster.ts";
+import { addHistoryCommands } from "./history/commands.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { setup } from "./setup.ts";
 import { UsageError } from "./usage-error.ts";
@@ -130,6 +131,8 @@ program
     const { simulate } = await import("./sim.ts");
     process.exitCode = await simulate(flags);
   });
+
+addHistoryCommands(program);
 
 function whole(text: string): number {
   const number = Number(text);

@@ -41,12 +41,21 @@ export const nodeLifecycle: Controller = {
   reconcile,
 };
 
+/**
+ * A renewal in time changes nothing: the pass that comes when the grace period is over looks at the
+ * lease as it is then. Only one after a silence says something new.
+ */
 function wokenByLease(
   object: KubernetesObject | undefined,
   old: KubernetesObject | undefined,
 ): readonly Key[] {
   const { namespace, name } = ((object ?? old) as KubernetesObject).metadata;
-  return namespace === LEASE_NAMESPACE ? [keyOf("nodes", "", name)] : [];
+  if (namespace !== LEASE_NAMESPACE) return [];
+  const [before, after] = [old, object].map((lease) =>
+    parseTime((lease as Lease | undefined)?.spec?.renewTime),
+  );
+  const inTime = before !== undefined && after !== undefined && after - before < GRACE_MS;
+  return inTime && after >= before ? [] : [keyOf("nodes", "", name)];
 }
 
 export function reconcile(key: Key, at: Snapshot): Plan {

@@ -43,6 +43,7 @@ export function reconcile(key: Key, at: Snapshot): Plan {
         gracePeriodSeconds: 0,
       },
     ],
+    ...(nodeGone ? { because: keyOf("nodes", "", node) } : {}),
     reason: nodeGone ? `its node ${node} does not exist` : "deleted before it was bound",
   };
 }

@@ -55,6 +55,7 @@ export function reconcile(key: Key, at: Snapshot): Plan {
         message: `Marking for deletion Pod ${namespace}/${name}`,
       },
     ],
+    because: keyOf("nodes", "", nodeName),
     reason: `node ${nodeName} has ${taints.map((taint) => taint.key).join(", ")}`,
   };
 }

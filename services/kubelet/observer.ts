@@ -161,17 +161,14 @@ export class RuntimeObserver {
     for (const [uid, group] of groups) {
       const fingerprint = fingerprintOf(group);
       if (this.#pods.get(uid)?.fingerprint === fingerprint) continue;
-      const { pod, settled } = await this.#observe(group);
-      const known = { fingerprint: settled ? fingerprint : "", pod };
-      this.#pods.set(uid, { ...known, identity: identityOf(uid, group) });
+      const pod = await this.#observe(group);
+      this.#pods.set(uid, { fingerprint, pod, identity: identityOf(uid, group) });
       this.#changed(uid);
     }
     this.#forgetStatuses(containers);
   }
 
-  /** Not settled: remains could not be removed yet; the next look tries again. */
-  async #observe(group: PodGroup): Promise<{ pod: ObservedPod; settled: boolean }> {
-    let settled = true;
+  async #observe(group: PodGroup): Promise<ObservedPod> {
     const sandboxes: ObservedSandbox[] = [];
     for (const [index, sandbox] of group.sandboxes.entries()) {
       const { id, metadata, ready, createdAt } = sandbox;
@@ -182,21 +179,9 @@ export class RuntimeObserver {
     const containers: ObservedContainer[] = [];
     for (const summary of group.containers) {
       const status = await this.#status(summary);
-      if (status === undefined) continue;
-      if (!isBrokenOff(status)) containers.push(observedContainer(summary, status));
-      else if (!(await this.#isRemoved(summary.id))) settled = false;
+      if (status) containers.push(observedContainer(summary, status));
     }
-    return { pod: { sandboxes, containers }, settled };
-  }
-
-  async #isRemoved(container: string): Promise<boolean> {
-    try {
-      await this.#runtime.removeContainer(container);
-      return true;
-    } catch (error) {
-      this.#logger.debug({ err: error, container }, "the remains of a start are still held");
-      return false;
-    }
+    return { sandboxes, containers };
   }
 
   async #status(summary: ContainerSummary): Promise<RuntimeContainerStatus | undefined> {
@@ -281,6 +266,7 @@ function observedContainer(
     id: summary.id,
     name: summary.labels[LABELS.containerName] ?? summary.metadata.name,
     sandbox: summary.sandbox,
+    attempt: summary.metadata.attempt,
     restartCount: restartCount(summary),
     state: status.state,
     createdAt: status.createdAt,
@@ -294,14 +280,6 @@ function observedContainer(
     hash: summary.annotations[ANNOTATIONS.hash] ?? "",
     backoffMs: Number(summary.annotations[ANNOTATIONS.backoffMs] ?? 0),
   };
-}
-
-/**
- * The remains of a start that was called off because the node agent died while it waited for it.
- * The container never ran, so that its successor is no restart.
- */
-function isBrokenOff({ state, reason, message }: RuntimeContainerStatus): boolean {
-  return state === "exited" && reason === "StartError" && message.includes("context canceled");
 }
 
 /** What the container left behind as its last words, behind the runtime's own message. */

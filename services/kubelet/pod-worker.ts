@@ -12,7 +12,7 @@ import {
   type VolumeState,
 } from "./decide/types.ts";
 import { carryOut, cleanUp } from "./driver/driver.ts";
-import { isPassing, StartError } from "./driver/start-container.ts";
+import { isPassing, isReserved, StartError } from "./driver/start-container.ts";
 import { PodStatusWriter } from "./pod-status.ts";
 
 const SANDBOX_RETRY_MS = 1_000;
@@ -22,6 +22,7 @@ const VOLUME_RETRY_MOST_MS = 120_000;
 /** Volumes are compared with their sources this often even when nothing was heard of a change. */
 const VOLUME_REFRESH_MS = 60_000;
 const DELETE_RETRY_MS = 1_000;
+const REMOVE_RETRY_MS = 1_000;
 
 /**
  * Looks after one pod (one uid) on the node: decides whenever something about it is new, carries
@@ -35,6 +36,8 @@ export class PodWorker {
   readonly #finished: (uid: string) => void;
   readonly #underWay = new Set<string>();
   readonly #failures = new Map<string, StartFailure>();
+  readonly #refused = new Set<string>();
+  readonly #nextAttempts: Record<string, number> = {};
   readonly #backedOff = new Map<string, string>();
   #pod: Pod;
   #removed: boolean;
@@ -183,6 +186,8 @@ export class PodWorker {
       probes: probes.states(observed),
       volumes: this.#volumes,
       failures: Object.fromEntries(this.#failures),
+      refused: this.#refused,
+      nextAttempts: this.#nextAttempts,
       sandboxFailure: { retryAt: this.#sandboxRetryAt, nextAttempt: this.#nextAttempt },
       underWay: this.#underWay,
       hostIPs: node.hostIPs,
@@ -228,6 +233,10 @@ export class PodWorker {
       this.#succeeded(effect);
     } catch (error) {
       this.#failed(effect, error);
+      // The runtime still holds it, or cannot be reached.
+      if (effect.kind === "removeContainer") {
+        await this.#context.environment.timers.sleep(REMOVE_RETRY_MS);
+      }
     }
     // Until what was done can be seen, it would be decided once more.
     await this.#context.observer.refresh();
@@ -252,10 +261,12 @@ export class PodWorker {
     const event = (reason: string, text: string): void =>
       report(this.#context, this.#pod, { type: "Warning", reason, message: text });
     if (error instanceof StartError && effect.kind === "startContainer") {
-      const { reason, retryAt } = error;
+      const { reason, retryAt, refused } = error;
+      if (refused) this.#refused.add(refused);
+      if (isReserved(error.cause)) this.#nextAttempts[effect.name] = effect.attempt + 1;
       this.#failures.set(effect.name, { reason, message, retryAt, at: now });
     } else if (effect.kind === "createSandbox" && isPassing(error)) {
-      if (message.includes("is reserved for")) this.#nextAttempt = effect.attempt + 1;
+      if (isReserved(error)) this.#nextAttempt = effect.attempt + 1;
     } else if (effect.kind === "createSandbox") {
       event("FailedCreatePodSandBox", `Failed to create pod sandbox: ${message}`);
       this.#sandboxRetryAt =

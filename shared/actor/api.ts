@@ -39,6 +39,21 @@ export type PlanResponse =
       readonly revision: Revision;
     };
 
+/**
+ * Verb `plans`: several plans in one message, for an actor that decides on many keys at once. They
+ * have nothing to do with one another: each is committed or refused on its own.
+ */
+export interface PlansRequest {
+  readonly plans: readonly PlanRequest[];
+}
+
+export interface PlansResponse {
+  /** In the order of the plans. A Status: that plan could not be taken now; send it again. */
+  readonly responses: readonly (PlanResponse | StatusBody)[];
+}
+
+export const PLANS_PER_REQUEST_MAX = 100;
+
 export interface ActionResult {
   readonly revision?: Revision;
   readonly dropped?: StatusBody;
@@ -97,7 +112,7 @@ export type WatchFrame = { readonly sequence: number } & (
       readonly type: "version";
       readonly key: Key;
       readonly revision: Revision;
-      /** Undefined: deleted, or no longer selected. */
+      /** Undefined: deleted, or no longer selected. It comes without managedFields. */
       readonly object?: KubernetesObject;
     }
   | { readonly type: "synced"; readonly revision: Revision }
@@ -166,3 +181,13 @@ export interface ResourceReply {
   /** The answer's JSON: an object, a list or a Status. */
   readonly body: unknown;
 }
+
+/**
+ * Published without a reply on `heartbeat.<node>`, naming that node alone, by its agent; on
+ * `heartbeats`, naming any, by a process that plays many. Folded into Leases, never stored itself.
+ */
+export interface Heartbeat {
+  readonly nodes: readonly string[];
+}
+
+export const HEARTBEAT_NODES_MAX = 10_000;

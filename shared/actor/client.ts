@@ -2,7 +2,14 @@ import { z } from "zod";
 import { identityToken } from "../../nats/subjects.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key } from "../store/store.ts";
-import type { GetRequest, PlanRequest, PlanResponse, StatusBody, WatchRequest } from "./api.ts";
+import type {
+  GetRequest,
+  PlanRequest,
+  PlanResponse,
+  PlansRequest,
+  StatusBody,
+  WatchRequest,
+} from "./api.ts";
 import { Arrivals } from "./arrivals.ts";
 import { backoffMs } from "./backoff.ts";
 import { BusError, type BusMessage, NoResponderError, RequestTimeoutError } from "./bus.ts";
@@ -20,6 +27,12 @@ export interface ApiClient {
    *   ApiUnavailableError when nobody answered in time: look before trying again.
    */
   plan(request: PlanRequest): Promise<PlanResponse>;
+  /**
+   * Commits plans that have nothing to do with one another, each on its own, in one request. At
+   * most `PLANS_PER_REQUEST_MAX`. undefined for a plan that could not be taken now.
+   * @throws as `plan`, of the request as a whole
+   */
+  plans(requests: readonly PlanRequest[]): Promise<readonly (PlanResponse | undefined)[]>;
   /** The object as the apiserver has it now; undefined when there is none. */
   get<T = KubernetesObject>(key: Key): Promise<T | undefined>;
   /** Follows a resource; see watch.ts for what is promised. */
@@ -76,6 +89,16 @@ export function createClient(options: ClientOptions): ApiClient {
     identity,
     request,
     plan: async (plan) => planResponse.parse(await request("plan", plan)) as PlanResponse,
+    plans: async (plans) => {
+      const question: PlansRequest = { plans };
+      const { responses } = plansResponse.parse(await request("plans", question));
+      return plans.map((_, index) => {
+        const response = responses[index];
+        return response !== undefined && "outcome" in response
+          ? (response as PlanResponse)
+          : undefined;
+      });
+    },
     get: async <T>(key: Key) => {
       const question: GetRequest = { key };
       try {
@@ -190,3 +213,5 @@ const planResponse = z.discriminatedUnion("outcome", [
   }),
   z.looseObject({ outcome: z.literal("refused"), status: statusBody, revision: z.int() }),
 ]);
+
+const plansResponse = z.looseObject({ responses: z.array(z.union([planResponse, statusBody])) });

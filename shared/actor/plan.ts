@@ -18,6 +18,11 @@ export interface Plan {
   readonly requeueAfterMs?: number;
   /** One line for `cox why`: why this plan. */
   readonly reason?: string;
+  /**
+   * For `cox why`, where a clock may have woken the decision: the object whose state led to it, if
+   * that is not the key itself.
+   */
+  readonly because?: Key;
 }
 
 export type Action =
@@ -66,7 +71,10 @@ export interface DeleteAction extends ActionOf<"delete"> {
   readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
 }
 
-/** pods/binding: key is the pod's. Refused when the pod is bound or the node cannot hold it. */
+/**
+ * pods/binding: key is the pod's. When the pod is bound, has changed or the node cannot hold it,
+ * the action alone is dropped: bindings of a plan have nothing to do with one another.
+ */
 export interface BindAction extends ActionOf<"bind"> {
   readonly node: string;
   /** The pod's resourceVersion that was decided on. */

@@ -16,8 +16,10 @@ interface KeyState {
   ready: boolean;
   taken: boolean;
   failures: number;
-  /** Not to be taken before this moment of the monotonic clock. */
+  /** Not to be taken before this moment of the monotonic clock: after a failure. */
   notBeforeMs: number;
+  /** Nor before this one, whatever changes: it has had its share of the time. */
+  restsUntilMs: number;
   cancelTimer: Cancel | undefined;
 }
 
@@ -63,6 +65,10 @@ export class KeyQueue {
     state.wanted = true;
     if (state.taken || state.ready) return;
     const now = this.#runtime.clock.monotonic();
+    if (state.restsUntilMs > now) {
+      if (state.notBeforeMs < state.restsUntilMs) this.#wakeAt(key, state, state.restsUntilMs);
+      return;
+    }
     if (state.notBeforeMs <= now) {
       this.#makeReady(key, state);
       return;
@@ -87,19 +93,20 @@ export class KeyQueue {
     return { key, cause };
   }
 
-  /** The pass is over: the key may be taken again, after `afterMs` even if nothing changes. */
-  done(key: Key, afterMs?: number): void {
+  /**
+   * The pass is over: the key may be taken again, not before `restsUntilMs` of the monotonic clock,
+   * and after `afterMs` even if nothing changes.
+   */
+  done(key: Key, afterMs?: number, restsUntilMs = 0): void {
     const state = this.#stateOf(key);
-    state.taken = false;
-    state.failures = 0;
-    state.notBeforeMs = 0;
-    if (state.wanted) {
-      this.#makeReady(key, state);
-    } else if (afterMs !== undefined && !this.#closed) {
-      state.cancelTimer = this.#runtime.timers.after(afterMs, () => this.add(key, 0));
-    } else {
-      this.#states.delete(key);
-    }
+    const restMs = restsUntilMs - this.#runtime.clock.monotonic();
+    Object.assign(state, { taken: false, failures: 0, notBeforeMs: 0, restsUntilMs });
+    if (this.#closed) return;
+    if (state.wanted && restMs <= 0) this.#makeReady(key, state);
+    else if (state.wanted) this.#wakeAt(key, state, restsUntilMs);
+    else if (afterMs !== undefined) this.#after(state, afterMs, () => this.add(key, 0));
+    else if (restMs > 0) this.#after(state, restMs, () => this.#states.delete(key));
+    else this.#states.delete(key);
   }
 
   /** The pass failed or was refused: the key is taken again after its back-off. */
@@ -142,6 +149,7 @@ export class KeyQueue {
         taken: false,
         failures: 0,
         notBeforeMs: 0,
+        restsUntilMs: 0,
         cancelTimer: undefined,
       };
       this.#states.set(key, state);
@@ -160,11 +168,15 @@ export class KeyQueue {
 
   #wakeAt(key: Key, state: KeyState, timeMs: number): void {
     state.notBeforeMs = timeMs;
-    state.cancelTimer?.();
-    state.cancelTimer = this.#runtime.timers.after(timeMs - this.#runtime.clock.monotonic(), () => {
+    this.#after(state, timeMs - this.#runtime.clock.monotonic(), () => {
       state.cancelTimer = undefined;
       state.notBeforeMs = 0;
       if (!state.ready && !state.taken) this.#makeReady(key, state);
     });
+  }
+
+  #after(state: KeyState, ms: number, run: () => void): void {
+    state.cancelTimer?.();
+    state.cancelTimer = this.#runtime.timers.after(ms, run);
   }
 }

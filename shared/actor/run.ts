@@ -4,6 +4,7 @@ import { DECISION_FORMAT, type DecisionRecord } from "../log/decision.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { ProjectionReader } from "../store/view.ts";
 import type { PlanResponse } from "./api.ts";
+import { restMs } from "./backoff.ts";
 import type { Subscription } from "./bus.ts";
 import type { ApiClient } from "./client.ts";
 import type { Controller, Snapshot } from "./controller.ts";
@@ -239,11 +240,13 @@ class ControllerLoop implements RunningController {
     this.counters.decideMicros += micros;
     if (failure === undefined && isIdle(plan)) {
       this.counters.idle++;
-      this.#queue.done(item.key, plan.requeueAfterMs);
+      this.#queue.done(item.key, plan.requeueAfterMs, started + restMs(micros));
       return;
     }
     const { revision, now } = at;
-    const decision = { ...item, plan, trace: ids.ulid(), decidedAt: revision, now, micros };
+    const restsUntilMs = started + restMs(micros);
+    const decided = { plan, trace: ids.ulid(), decidedAt: revision, now, micros, restsUntilMs };
+    const decision = { ...item, ...decided };
     if (failure !== undefined) this.#failed(decision, failure);
     else void this.#carryOut(decision);
   }
@@ -304,7 +307,7 @@ class ControllerLoop implements RunningController {
     if (plan.events) this.#events.publish(plan.events);
     const carried = await this.#carryOutEffects(plan, { key, trace, revision });
     if (dropped.length > 0 || !carried) this.#queue.failed(key, cause);
-    else this.#queue.done(key, plan.requeueAfterMs);
+    else this.#queue.done(key, plan.requeueAfterMs, decision.restsUntilMs);
   }
 
   async #carryOutEffects(plan: Plan, place: Omit<EffectContext, "client">): Promise<boolean> {
@@ -366,6 +369,8 @@ interface Decision extends QueueItem {
   readonly decidedAt: Revision;
   readonly now: number;
   readonly micros: number;
+  /** Of the monotonic clock. */
+  readonly restsUntilMs: number;
 }
 
 /** The log that holds the resource. */

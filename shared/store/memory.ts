@@ -31,8 +31,26 @@ export class MemoryStore implements Store {
   #compacted: Revision = 0;
   #closed = false;
 
-  constructor(runtime: Runtime) {
+  /** `past`: begins as another log was at a revision. */
+  constructor(runtime: Runtime, past?: Past) {
     this.#runtime = runtime;
+    if (past === undefined) return;
+    this.#head = past.revision;
+    this.#compacted = past.revision;
+    const ascending = [...past.versions].sort((a, b) => a.revision - b.revision);
+    for (const version of ascending) this.#append({ ...version, more: false });
+  }
+
+  /** Takes over a commit of another log: whole, and above everything that is here. */
+  take(commit: readonly Version[]): void {
+    const [first] = commit;
+    if (first === undefined) return;
+    if (first.revision <= this.#head) {
+      throw new RangeError(`revision ${first.revision} comes after ${this.#head}`);
+    }
+    for (const version of commit) this.#append(version);
+    this.#head = (commit.at(-1) as Version).revision;
+    for (const watcher of this.#watchers) watcher.push(commit);
   }
 
   async commit(writes: readonly Write[], headers: WriteHeaders): Promise<Revision[]> {
@@ -160,6 +178,12 @@ export class MemoryStore implements Store {
     if (from < this.#compacted) return new CompactedError(from, this.#compacted);
     return undefined;
   }
+}
+
+/** The live versions of a log as of a revision. */
+export interface Past {
+  readonly revision: Revision;
+  readonly versions: readonly Version[];
 }
 
 /** One watch: a queue that is emptied from microtasks. */

@@ -69,15 +69,17 @@ export class World {
    * under its expectations, without admission.
    */
   client(runtime: SimulatedProcess, ms = 1): ApiClient {
+    const plan = async (request: PlanRequest): Promise<PlanResponse> => {
+      this.requests.push(request);
+      await runtime.timers.sleep(ms);
+      const response = await this.#commit(request);
+      await runtime.timers.sleep(ms);
+      return response;
+    };
     return {
       identity: "system:test",
-      plan: async (request) => {
-        this.requests.push(request);
-        await runtime.timers.sleep(ms);
-        const response = await this.#commit(request);
-        await runtime.timers.sleep(ms);
-        return response;
-      },
+      plan,
+      plans: (requests) => Promise.all(requests.map(plan)),
       get: async <T>(key: Key) => (await this.value(key)) as T | undefined,
       watch: () => ({ stop: () => undefined }),
       request: async (_verb, payload) => {

@@ -74,6 +74,26 @@ test("a plan, and what it wrote", async () => {
   expect(await settled(cluster.runtime, client.get("configmaps/default/b"))).toBeUndefined();
 });
 
+test("plans of one request are committed or refused each on its own", async () => {
+  const cluster = await startBusCluster();
+  const client = cluster.client("system:controller:test");
+  const base = { actor: "test", replica: "test-1", cause: 0, decidedAt: 0 };
+  const creating = (trace: string, name: string) => {
+    const key = `configmaps/default/${name}`;
+    const action = { op: "create", key, object: configMap(name) } as const;
+    return { ...base, trace, actions: [action] };
+  };
+  const plans = [creating("t1", "a"), creating("t2", "a"), creating("t3", "b")];
+  const outcomes = await settled(cluster.runtime, client.plans(plans));
+  expect(outcomes.map((each) => each?.outcome)).toEqual(["committed", "refused", "committed"]);
+  const { body } = await cluster.call({
+    verb: "list",
+    resource: "configmaps",
+    namespace: "default",
+  });
+  expect(body.items.map((item: KubernetesObject) => item.metadata.name)).toEqual(["a", "b"]);
+});
+
 test("what an identity may not do, and what makes no sense", async () => {
   const cluster = await startBusCluster();
   const client = cluster.client("system:controller:test");
@@ -237,24 +257,41 @@ test("heartbeats become a lease, at most every ten seconds", async () => {
   const cluster = await startBusCluster();
   const node = cluster.runtime.process("node");
   const bus = cluster.network.connect(node);
-  const beat = (subject: string, name: string) => {
-    const data = JSON.stringify({ node: name, time: node.clock.now() });
-    bus.publish(`heartbeat.${subject}`, Buffer.from(data));
-  };
-  const lease = async () => {
-    const call = { resource: "leases.coordination.k8s.io", namespace: "kube-node-lease" } as const;
-    return (await cluster.call({ ...call, verb: "get", name: "n1" })).body;
-  };
-  beat("n1", "n1");
-  beat("n1", "n2");
+  const beat = (subject: string, ...nodes: string[]) =>
+    bus.publish(subject, Buffer.from(JSON.stringify({ nodes })));
+  const call = { resource: "leases.coordination.k8s.io", namespace: "kube-node-lease" } as const;
+  const lease = async () => (await cluster.call({ ...call, verb: "get", name: "n1" })).body;
+  beat("heartbeat.n1", "n1", "n2");
   await cluster.runtime.advance(100);
   const first = await lease();
+  expect((await cluster.call({ ...call, verb: "get", name: "n2" })).code).toBe(404);
   expect(first.spec).toMatchObject({ holderIdentity: "n1", leaseDurationSeconds: 40 });
-  beat("n1", "n1");
+  beat("heartbeat.n1", "n1");
   await cluster.runtime.advance(5_000);
   expect((await lease()).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
   await cluster.runtime.advance(6_000);
-  beat("n1", "n1");
+  beat("heartbeat.n1", "n1");
   await cluster.runtime.advance(100);
   expect((await lease()).metadata.resourceVersion).not.toBe(first.metadata.resourceVersion);
+});
+
+test("a process that plays many nodes beats for them; each has a lease of its own", async () => {
+  const cluster = await startBusCluster();
+  const bus = cluster.network.connect(cluster.runtime.process("nodes"));
+  const nodes = Array.from({ length: 250 }, (_, index) => `n${index}`);
+  const beat = () => bus.publish("heartbeats", Buffer.from(JSON.stringify({ nodes })));
+  const call = { resource: "leases.coordination.k8s.io", namespace: "kube-node-lease" } as const;
+  beat();
+  await cluster.runtime.advance(1_000);
+  const before = (await cluster.call({ ...call, verb: "list" })).body.items;
+  expect(before).toHaveLength(250);
+  await cluster.runtime.advance(10_000);
+  beat();
+  await cluster.runtime.advance(1_000);
+  const after = (await cluster.call({ ...call, verb: "list" })).body.items;
+  for (const [index, lease] of after.entries()) {
+    const { renewTime, ...rest } = lease.spec;
+    expect(rest).toEqual({ holderIdentity: lease.metadata.name, leaseDurationSeconds: 40 });
+    expect(renewTime > before[index].spec.renewTime).toBe(true);
+  }
 });

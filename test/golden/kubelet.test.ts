@@ -20,6 +20,7 @@ interface Case {
   readonly volumes?: "ready" | "missing" | "torn down";
   readonly failures?: Readonly<Record<string, { reason: string; message: string; retry: number }>>;
   readonly underWay?: readonly string[];
+  readonly refused?: readonly string[];
   /** Exactly these effects, in this order; fields that are not named do not matter. */
   readonly effects: readonly object[];
   readonly status?: object;
@@ -36,7 +37,7 @@ interface GivenContainer {
   readonly message?: string;
   readonly restarts?: number;
   /** How long ago it was started and it ended, seconds. */
-  readonly started?: number;
+  readonly started?: number | "never";
   readonly ended?: number;
   /** Seconds. */
   readonly backoff?: number;
@@ -89,6 +90,8 @@ function snapshotOf(one: Case): PodSnapshot {
       ]),
     ),
     underWay: new Set(one.underWay ?? []),
+    refused: new Set(one.refused ?? []),
+    nextAttempts: {},
     hostIPs: ["172.30.0.11"],
     runtimeName: "containerd",
     now: NOW,
@@ -108,15 +111,17 @@ function sandboxesOf(state: NonNullable<Case["sandbox"]>): ObservedSandbox[] {
 
 function observedContainer(given: GivenContainer): ObservedContainer {
   const image = given.image ?? "image:1";
-  const started = given.state === "created" ? undefined : (given.started ?? 60);
+  const since = given.started === "never" ? 60 : (given.started ?? 60);
+  const ran = given.state !== "created" && given.started !== "never";
   return {
     id: given.id ?? given.name,
     name: given.name,
     sandbox: given.sandbox ?? "s0",
+    attempt: given.restarts ?? 0,
     restartCount: given.restarts ?? 0,
     state: given.state,
-    createdAt: NOW - (given.started ?? 60) * 1000,
-    startedAt: started === undefined ? 0 : NOW - started * 1000,
+    createdAt: NOW - since * 1000,
+    startedAt: ran ? NOW - since * 1000 : 0,
     finishedAt: given.state === "exited" ? NOW - (given.ended ?? 0) * 1000 : 0,
     exitCode: given.exitCode ?? 0,
     reason: given.reason ?? "",

@@ -15,6 +15,7 @@ import type { UserInfo } from "../request.ts";
 import { decideCreate } from "../verbs/create.ts";
 import { decideUpdate } from "../verbs/update.ts";
 import { write } from "../write.ts";
+import { DIGEST_DIGITS, type EventIndex, TIME_DIGITS } from "./event-index.ts";
 import { nodeOfIdentity } from "./identity.ts";
 
 const EVENTS = kindByResource("events") as KindTable;
@@ -30,6 +31,7 @@ const AGGREGATION_MS = 60 * 60_000;
  */
 export async function publishEvents(
   context: EngineContext,
+  index: EventIndex,
   user: UserInfo,
   request: EventsRequest,
 ): Promise<number> {
@@ -46,7 +48,7 @@ export async function publishEvents(
     keys: events.map((event) => lockOf(actor, event)),
     headers: { actor, replica, trace: "", cause: 0 },
     decide: (draft) => {
-      const publisher = new Publisher(draft, { user, actor, host });
+      const publisher = new Publisher(draft, index, { user, actor, host });
       return events.filter((event) => publisher.publish(event)).length;
     },
   });
@@ -65,8 +67,6 @@ function digestOf(actor: string, event: EventRecord): string {
   return hashText(JSON.stringify(said)).slice(0, DIGEST_DIGITS);
 }
 
-const DIGEST_DIGITS = 4;
-const TIME_DIGITS = 12;
 /** One step of the time in a name, as of upstream's names: 2^16 nanoseconds. */
 const STEPS_PER_MS = 1_000_000 / 2 ** 16;
 
@@ -84,14 +84,16 @@ interface Speaker {
 /** Publishes one batch of events on one draft. */
 class Publisher {
   readonly #draft: Draft;
+  readonly #index: EventIndex;
   readonly #speaker: Speaker;
   /** Time of the next name: the events of a batch come one after the other. */
   #step: number;
   /** Names given in this batch, by namespace and name without the time. */
   readonly #given = new Map<string, string>();
 
-  constructor(draft: Draft, speaker: Speaker) {
+  constructor(draft: Draft, index: EventIndex, speaker: Speaker) {
     this.#draft = draft;
+    this.#index = index;
     this.#speaker = speaker;
     this.#step = Math.floor(draft.now * STEPS_PER_MS);
   }
@@ -137,32 +139,14 @@ class Publisher {
     const { actor } = this.#speaker;
     const given = this.#given.get(lockOf(actor, event));
     if (given !== undefined) return given;
-    const digest = digestOf(actor, event);
     const namespace = namespaceOf(event);
     const oldest = this.#draft.now - AGGREGATION_MS;
-    return namesWith(this.#draft, namespace, `${event.regarding.name}.`)
-      .filter((name) => name.endsWith(digest))
-      .findLast((name) => {
-        const object = this.#draft.read(keyOf("events", namespace, name));
-        return object !== undefined && firstTime(object) >= oldest && says(object, actor, event);
-      });
+    const names = this.#index.find(namespace, event.regarding.name, digestOf(actor, event));
+    return names.findLast((name) => {
+      const object = this.#draft.read(keyOf("events", namespace, name));
+      return object !== undefined && firstTime(object) >= oldest && says(object, actor, event);
+    });
   }
-}
-
-/** Names of the events of a namespace that begin with the prefix, in their order. */
-function namesWith(draft: Draft, namespace: string, prefix: string): string[] {
-  const entries = draft.context.logs.events.projection.list("events", namespace);
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((entries[middle]?.name ?? "") < prefix) low = middle + 1;
-    else high = middle;
-  }
-  const names: string[] = [];
-  for (let at = low; entries[at]?.name.startsWith(prefix); at++)
-    names.push(entries[at]?.name ?? "");
-  return names;
 }
 
 function firstTime(event: KubernetesObject): number {

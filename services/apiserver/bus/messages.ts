@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { HEARTBEAT_NODES_MAX, PLANS_PER_REQUEST_MAX } from "../../../shared/actor/api.ts";
 import { badRequest } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
 
@@ -55,6 +56,8 @@ export const planMessage = z.object({
   actions: z.array(action),
 });
 
+export const plansMessage = z.object({ plans: z.array(planMessage).max(PLANS_PER_REQUEST_MAX) });
+
 export const getMessage = z.object({ key });
 
 export const watchMessage = z.object({
@@ -107,7 +110,9 @@ export const resourceMessage = z.object({
   trace: z.string().optional(),
 });
 
-export const heartbeatMessage = z.object({ node: z.string().min(1), time: z.number() });
+export const heartbeatMessage = z.object({
+  nodes: z.array(z.string().min(1)).max(HEARTBEAT_NODES_MAX),
+});
 
 /** @throws StatusError BadRequest naming the first thing that is wrong */
 export function parseMessage<T>(schema: z.ZodType<T>, data: Uint8Array): T {

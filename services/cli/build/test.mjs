@@ -72,13 +72,16 @@ function summarize(file, code) {
   return 0;
 }
 
+/** A cluster alone is a comparison with nobody. */
+const ALIASES = { cluster: "compare" };
+
 /**
  * `npm run bench -- [name ...] [options]`: runs the programs in test/bench/, each prints its own
  * figures. What begins with the first option goes to the programs.
  */
 export async function runBenchmarks(root, args) {
   const end = args.findIndex((each) => each.startsWith("-"));
-  const names = end < 0 ? args : args.slice(0, end);
+  const names = (end < 0 ? args : args.slice(0, end)).map((each) => ALIASES[each] ?? each);
   const options = end < 0 ? [] : args.slice(end);
   const folder = join(root, "test", "bench");
   const all = readdirSync(folder).filter((file) => file.endsWith(".bench.ts"));

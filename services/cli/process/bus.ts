@@ -23,13 +23,17 @@ export async function connectBus(context: ProcessContext, user: string): Promise
   return { connection, bus: new NatsBus(connection) };
 }
 
-interface NatsServer {
+export interface NatsServer {
   readonly url: string;
   /** Of a server that is not ours, when its URL names one. */
   readonly login?: { readonly user: string; readonly password: string };
 }
 
-function serverOf({ natsUrl, natsPort }: ClusterSettings): NatsServer {
+/** Where the cluster's NATS server is. */
+export function serverOf({
+  natsUrl,
+  natsPort,
+}: Pick<ClusterSettings, "natsUrl" | "natsPort">): NatsServer {
   if (natsUrl === undefined) return { url: `nats://127.0.0.1:${natsPort}` };
   const urls = natsUrl.split(",").map((text) => new URL(text));
   const named = urls.find(({ username }) => username !== "");

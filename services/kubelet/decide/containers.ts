@@ -27,6 +27,22 @@ export function newFindings(): Findings {
   return { effects: [], waiting: new Map(), dueAt: Number.POSITIVE_INFINITY, failed: false };
 }
 
+/**
+ * The remains of starts that were called off because the kubelet or the runtime died meanwhile:
+ * nobody was told why they failed. They never ran, so that their successors are no restarts.
+ */
+export function calledOff(snapshot: PodSnapshot): readonly ObservedContainer[] {
+  const { observed, refused, underWay } = snapshot;
+  return observed.containers.filter(
+    ({ id, name, state, reason, startedAt }) =>
+      state === "exited" &&
+      reason === "StartError" &&
+      startedAt === 0 &&
+      !refused.has(id) &&
+      !underWay.has(`start/${name}`),
+  );
+}
+
 /** The newest container of that name. */
 export function newestContainer(
   observed: ObservedPod,
@@ -100,15 +116,25 @@ export function start(
     }
   }
   const created = before?.state === "created" && before.sandbox === sandbox.id;
+  const restartCount = restartCountAfter(snapshot, spec.name, before, created);
   const effect: StartContainer = {
     kind: "startContainer",
     name: spec.name,
     sandbox: sandbox.id,
-    restartCount: restartCountAfter(snapshot, spec.name, before, created),
+    restartCount,
+    attempt: Math.max(restartCount, nextAttempt(snapshot, spec.name)),
     backoffMs: nextBackoffMs,
     ...(created ? { created: before.id } : {}),
   };
   findings.effects.push(effect);
+}
+
+function nextAttempt({ observed, nextAttempts }: PodSnapshot, name: string): number {
+  let next = nextAttempts[name] ?? 0;
+  for (const one of observed.containers) {
+    if (one.name === name) next = Math.max(next, one.attempt + 1);
+  }
+  return next;
 }
 
 /** The waiting state that a failed start leads to. */
@@ -137,8 +163,9 @@ function restartCountAfter(
   const reported = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const old = reported.find((one) => one.name === name);
   if (!old?.containerID) return 0;
-  // Reported while it was being made: it never ran.
-  const ran = old.state?.waiting?.reason !== "ContainerCreating";
+  // Reported while it was being made, or before its start was known to be called off.
+  const { waiting, terminated } = old.state ?? {};
+  const ran = waiting?.reason !== "ContainerCreating" && terminated?.reason !== "StartError";
   return old.restartCount + (ran ? 1 : 0);
 }
 

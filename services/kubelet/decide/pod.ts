@@ -1,23 +1,32 @@
 import type { Pod } from "../../../shared/api/generated/types.ts";
-import type { Findings } from "./containers.ts";
+import { calledOff, type Findings } from "./containers.ts";
 import { podContainers } from "./spec.ts";
 import { podStatus, type Verdict } from "./status.ts";
 import { syncPod } from "./sync.ts";
 import { terminatePod } from "./terminate.ts";
-import { effectKey, type PodDecision, type PodEffect, type PodSnapshot } from "./types.ts";
+import {
+  effectKey,
+  type ObservedContainer,
+  type PodDecision,
+  type PodEffect,
+  type PodSnapshot,
+} from "./types.ts";
 
 /**
  * The kubelet's decision on one pod: what to do on the node and what to report, from everything
  * that is known of it. Pure: it may be made at any time, any number of times, and by a kubelet that
  * has just started and remembers nothing.
  */
-export function reconcilePod(snapshot: PodSnapshot): PodDecision {
-  const { pod, now } = snapshot;
+export function reconcilePod(observed: PodSnapshot): PodDecision {
+  const { pod, now } = observed;
   const deadline = activeDeadline(pod);
   const verdict = verdictOf(pod, deadline, now);
   const terminal = pod.metadata.deletionTimestamp !== undefined || verdict !== undefined;
+  const remains = terminal ? [] : calledOff(observed);
+  const snapshot = remains.length === 0 ? observed : withoutContainers(observed, remains);
   const findings = terminal ? terminatePod(snapshot) : syncPod(snapshot);
   if (!terminal) collectRemains(snapshot, findings);
+  for (const { id } of remains) findings.effects.unshift({ kind: "removeContainer", id });
   if (deadline !== undefined && !terminal) findings.dueAt = Math.min(findings.dueAt, deadline);
   const failed: Verdict | undefined = findings.failed ? { phase: "Failed" } : undefined;
   // A pod that is being deleted is final only once nothing of it runs.
@@ -47,6 +56,16 @@ export function reconcileRemoved(snapshot: PodSnapshot): readonly PodEffect[] {
     ({ id }): PodEffect => ({ kind: "removeSandbox", id }),
   );
   return withoutRepetition(removals, snapshot.underWay);
+}
+
+function withoutContainers(snapshot: PodSnapshot, left: readonly ObservedContainer[]): PodSnapshot {
+  const { observed } = snapshot;
+  const containers = observed.containers.filter((one) => !left.includes(one));
+  const nextAttempts = { ...snapshot.nextAttempts };
+  for (const { name, attempt } of left) {
+    nextAttempts[name] = Math.max(nextAttempts[name] ?? 0, attempt + 1);
+  }
+  return { ...snapshot, observed: { ...observed, containers }, nextAttempts };
 }
 
 /** When the pod's time is up, if it has a limit. */

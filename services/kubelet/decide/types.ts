@@ -12,6 +12,10 @@ export interface PodSnapshot {
   readonly volumes: VolumeState;
   /** The last failure to start a container, by its name; gone once it has started. */
   readonly failures: Readonly<Record<string, StartFailure>>;
+  /** Ids of containers that this kubelet asked to start, and was told why they cannot. */
+  readonly refused: ReadonlySet<string>;
+  /** By the container's name: attempts below this are taken, though the runtime may hide them. */
+  readonly nextAttempts: Readonly<Record<string, number>>;
   readonly sandboxFailure?: RetryState & {
     /** Attempts below this are taken, though the runtime does not show them. */
     readonly nextAttempt?: number;
@@ -43,6 +47,8 @@ export interface ObservedContainer {
   readonly id: string;
   readonly name: string;
   readonly sandbox: string;
+  /** What tells it from others of its name in the runtime; grows. */
+  readonly attempt: number;
   /** How often the container had been restarted when this one was made. */
   readonly restartCount: number;
   readonly state: "created" | "running" | "exited" | "unknown";
@@ -115,6 +121,8 @@ export interface StartContainer {
   readonly name: string;
   readonly sandbox: string;
   readonly restartCount: number;
+  /** The restart count, or more where the remains of called-off starts still hold that. */
+  readonly attempt: number;
   /** What the next one will have to wait, should this one end. */
   readonly backoffMs: number;
   /** A container that was made already and only has to be started. */

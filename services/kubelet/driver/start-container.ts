@@ -18,11 +18,19 @@ import { type ContainerConfig, type ImageStatus, RuntimeError } from "../runtime
 export class StartError extends Error {
   readonly reason: string;
   readonly retryAt: number;
-  constructor(reason: string, message: string, retryAt: number) {
-    super(message);
+  /** Id of the container that the runtime made, but refuses to run. */
+  readonly refused: string | undefined;
+  constructor(
+    reason: string,
+    message: string,
+    retryAt: number,
+    { refused, ...options }: ErrorOptions & { refused?: string } = {},
+  ) {
+    super(message, options);
     this.name = new.target.name;
     this.reason = reason;
     this.retryAt = retryAt;
+    this.refused = refused;
   }
 }
 
@@ -44,7 +52,9 @@ export async function startContainer(
   try {
     await context.runtime.startContainer(id);
   } catch (error) {
-    throw failed(context, pod, named, "RunContainerError", error);
+    const { reason, message, retryAt } = failed(context, pod, named, "RunContainerError", error);
+    const refused = isPassing(error) ? {} : { refused: id };
+    throw new StartError(reason, message, retryAt, refused);
   }
   report(context, pod, {
     type: "Normal",
@@ -96,7 +106,9 @@ function failed(
 ): StartError {
   const message = error instanceof Error ? error.message : String(error);
   const now = context.environment.clock.now();
-  if (isPassing(error)) return new StartError("ContainerCreating", "", now + SOON_MS);
+  if (isPassing(error)) {
+    return new StartError("ContainerCreating", "", now + SOON_MS, { cause: error });
+  }
   report(context, pod, {
     type: "Warning",
     reason: "Failed",
@@ -109,7 +121,17 @@ function failed(
 /** What says something about the runtime's state only, and nothing about the container. */
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof RuntimeError)) return false;
-  return error.code === "unavailable" || error.message.includes("is reserved for");
+  const { code, message } = error;
+  if (code === "unavailable" || isReserved(error)) return true;
+  // It is being started already, on behalf of a kubelet that has died, or that has just failed.
+  if (/container is (already )?in \w+ state/.test(message)) return true;
+  // The sandbox is being taken down: its process is gone, though it still counts as ready.
+  return message.includes("/proc/0/");
+}
+
+/** The runtime still holds an attempt of that number. */
+export function isReserved(error: unknown): boolean {
+  return error instanceof RuntimeError && error.message.includes("is reserved for");
 }
 
 async function obtainImage(
@@ -173,6 +195,7 @@ async function configure(
     pod,
     spec,
     {
+      attempt: effect.attempt,
       restartCount: effect.restartCount,
       backoffMs: effect.backoffMs,
       imageRef: image.id,

@@ -96,6 +96,7 @@ function portMappings(pod: Pod): SandboxConfig["portMappings"] {
 }
 
 export interface ContainerParts {
+  readonly attempt: number;
   readonly restartCount: number;
   readonly backoffMs: number;
   /** The reference that the runtime knows the image by. */
@@ -117,7 +118,7 @@ export function containerConfig(
   const lookUp = (name: string): string | undefined => parts.environment.get(name);
   const { restartCount } = parts;
   return {
-    metadata: { name: container.name, attempt: restartCount },
+    metadata: { name: container.name, attempt: parts.attempt },
     image: { image: parts.imageRef },
     command: (container.command ?? []).map((word) => expand(word, lookUp)),
     args: (container.args ?? []).map((word) => expand(word, lookUp)),

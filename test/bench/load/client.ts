@@ -1,66 +1,50 @@
 /** A load generator's client of a Kubernetes API server: HTTPS, keep-alive, JSON. */
-import { Agent, type RequestOptions, request } from "node:https";
+import { createSecureContext } from "node:tls";
+import { Answer, Connection, reach, type Target } from "./connection.ts";
 
-export interface Target {
-  /** https://host:port */
-  readonly server: string;
-  readonly ca: string | undefined;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly token?: string;
-}
+export { Answer, type Target };
 
-export interface Answer {
-  readonly code: number;
-  readonly body: Buffer;
-}
-
-const TIMEOUT_MS = 60_000;
+const JSON_TYPE = "application/json";
+export const MERGE_PATCH = "application/merge-patch+json";
+const NEWLINE = 10;
 
 export class Client {
   readonly target: Target;
-  readonly #agent: Agent;
-  readonly #options: RequestOptions;
+  readonly #reach: ReturnType<typeof reach>;
+  readonly #most: number;
+  readonly #idle: Connection[] = [];
+  readonly #queue: ((connection: Connection) => void)[] = [];
+  readonly #all = new Set<Connection>();
 
+  /** Opens at most so many connections; more requests wait for one. Watches have their own. */
   constructor(target: Target, connections: number) {
     this.target = target;
-    const { server, ca, cert, key, token } = target;
-    const { hostname, port } = new URL(server);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: "lifo" });
-    this.#options = {
-      host: hostname,
-      port: port || 443,
-      ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
-      ...(cert !== undefined && { cert, key }),
-      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    };
+    const { options, headers } = reach(target);
+    // Once for all: reading certificates costs more than a handshake.
+    const secureContext = createSecureContext(options);
+    this.#reach = { options: { ...options, secureContext }, headers };
+    this.#most = connections;
   }
 
   /** Any answer of the server; rejects when there is none. */
-  send(method: string, path: string, body?: string, contentType = JSON_TYPE): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const headers: Record<string, string | number> = {
-        ...(this.#options.headers as Record<string, string>),
-        Accept: JSON_TYPE,
-      };
-      if (body !== undefined) {
-        headers["Content-Type"] = contentType;
-        headers["Content-Length"] = Buffer.byteLength(body);
-      }
-      const options = { ...this.#options, method, path, headers, agent: this.#agent };
-      const call = request({ ...options, timeout: TIMEOUT_MS }, (response) => {
-        const parts: Buffer[] = [];
-        response.on("data", (part: Buffer) => parts.push(part));
-        response.on("error", reject);
-        response.on("end", () => {
-          const whole = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-          resolve({ code: response.statusCode ?? 0, body: whole });
-        });
-      });
-      call.on("timeout", () => call.destroy(new Error(`${method} ${path}: no answer`)));
-      call.on("error", reject);
-      call.end(body);
-    });
+  async send(
+    method: string,
+    path: string,
+    body?: string,
+    contentType = JSON_TYPE,
+  ): Promise<Answer> {
+    let head = `${method} ${path} HTTP/1.1\r\n${this.#reach.headers}`;
+    if (body !== undefined) {
+      head += `Content-Type: ${contentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+    }
+    const connection = this.#idle.pop() ?? (await this.#connection());
+    try {
+      return await connection.send(`${head}\r\n${body ?? ""}`);
+    } catch (error) {
+      throw new Error(`${method} ${path}: ${(error as Error).message}`);
+    } finally {
+      this.#release(connection);
+    }
   }
 
   /** An answer of the class 2xx. @throws Error with what the server said instead */
@@ -75,33 +59,57 @@ export class Client {
     return JSON.parse((await this.ok("GET", path)).body.toString()) as Shape;
   }
 
-  /** Opens a watch on a connection of its own. Resolves when the server has answered. */
-  watch(path: string, line: (text: Buffer) => void): Promise<() => void> {
-    return new Promise((resolve, reject) => {
-      const headers = { ...(this.#options.headers as Record<string, string>), Accept: JSON_TYPE };
-      const call = request({ ...this.#options, path, headers, agent: false }, (response) => {
-        if (response.statusCode !== 200) {
-          reject(new Error(`watch ${path}: ${response.statusCode}`));
-          call.destroy();
-          return;
-        }
-        response.on("data", splitLines(line));
-        response.on("error", () => {});
-        resolve(() => call.destroy());
-      });
-      call.on("error", reject);
-      call.end();
-    });
+  /**
+   * Opens a watch on a connection of its own. Resolves when the server has answered. `ended`: the
+   * server, not the caller, has ended it.
+   */
+  async watch(
+    path: string,
+    line: (text: Buffer) => void,
+    ended: (reason: Error) => void = () => {},
+  ): Promise<() => void> {
+    const connection = new Connection(this.#reach.options);
+    const request = `GET ${path} HTTP/1.1\r\n${this.#reach.headers}\r\n`;
+    const answer = await connection.open(request, splitLines(line));
+    if (answer.code !== 200) {
+      connection.close();
+      throw new Error(`watch ${path}: ${answer.code} ${answer.body.toString().slice(0, 300)}`);
+    }
+    if (connection.usable) connection.onclose = ended;
+    else ended(new Error("ended at once"));
+    return () => {
+      connection.onclose = () => {};
+      connection.close();
+    };
   }
 
+  /** Ends the connections of requests; the next ones open new ones. */
   close(): void {
-    this.#agent.destroy();
+    for (const connection of this.#all) connection.close();
+  }
+
+  #connection(): Promise<Connection> | Connection {
+    if (this.#all.size >= this.#most) {
+      return new Promise((resolve) => this.#queue.push(resolve));
+    }
+    const connection = new Connection(this.#reach.options);
+    this.#all.add(connection);
+    connection.onclose = () => {
+      this.#all.delete(connection);
+      const at = this.#idle.indexOf(connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+    };
+    return connection;
+  }
+
+  #release(connection: Connection): void {
+    const next = this.#queue.shift();
+    if (next === undefined) {
+      if (connection.usable) this.#idle.push(connection);
+    } else if (connection.usable) next(connection);
+    else void Promise.resolve(this.#connection()).then(next);
   }
 }
-
-const JSON_TYPE = "application/json";
-export const MERGE_PATCH = "application/merge-patch+json";
-const NEWLINE = 10;
 
 function splitLines(line: (text: Buffer) => void): (part: Buffer) => void {
   let rest: Buffer[] = [];

@@ -1,133 +1,169 @@
-/** Create, get, patch, list and delete of ConfigMaps of 1 KB. */
-import { type Answer, type Client, MERGE_PATCH } from "./client.ts";
-import { cpuBetween, type Process, usageOf } from "./processes.ts";
-import { quantile, type Report } from "./report.ts";
+/** Create, get, list, patch, update and delete of one kind of object. */
+import type { Kind } from "./bodies.ts";
+import { type Client, MERGE_PATCH } from "./client.ts";
+import { CONNECTIONS, each, type Load, load } from "./lanes.ts";
+import { GROUPS, measureLists } from "./lists.ts";
+import { quantile } from "./report.ts";
+import { meter, newNamespace, type Side, type Workload } from "./side.ts";
 
-export interface Limits {
-  readonly objects: number;
-  /** Of one measurement, milliseconds. */
-  readonly durationMs: number;
-  /** No measurement takes longer, even when unfinished. */
-  readonly mostMs: number;
+/** kube-apiserver's rates of ConfigMaps, and how many times better DESIGN wants to be. */
+type References = Readonly<Record<string, number>>;
+const BUDGET = 3;
+const WRITERS = 16;
+const HOT_OBJECTS = 4;
+
+interface Stock {
+  /** Of the collection. */
+  readonly path: string;
+  /** Objects number 0 and on. */
+  present: number;
 }
 
-export const CONNECTIONS = 32;
-const NAMESPACE = "bench-objects";
-const PATH = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
-const GROUPS = 50;
-const PADDING = "0123456789abcdef".repeat(46);
+/** The objects stay from one workload to the next; one that misses them makes them first. */
+export class Objects {
+  readonly #kind: Kind;
+  readonly #references: References;
+  readonly #stocks = new WeakMap<Client, Stock>();
 
-interface Load {
-  readonly done: number;
-  readonly perSecond: number;
-  readonly times: readonly number[];
-}
+  constructor(kind: Kind, references: References = {}) {
+    this.#kind = kind;
+    this.#references = references;
+  }
 
-/** Runs work(0), work(1), ... by 32 lanes, each waiting for its answer, until a limit. */
-export async function load(
-  count: number,
-  mostMs: number,
-  work: (index: number) => Promise<unknown>,
-): Promise<Load> {
-  let next = 0;
-  const times: number[] = [];
-  const started = performance.now();
-  const lane = async (): Promise<void> => {
-    while (next < count && performance.now() - started < mostMs) {
-      const index = next++;
-      const begun = performance.now();
-      await work(index);
-      times.push(performance.now() - begun);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, lane));
-  const perSecond = (times.length * 1000) / (performance.now() - started);
-  return { done: times.length, perSecond, times };
-}
-
-export function configMap(name: string, labels: Record<string, string>): object {
-  const metadata = { name, labels: { app: "bench", ...labels } };
-  return { apiVersion: "v1", kind: "ConfigMap", metadata, data: { value: PADDING } };
-}
-
-export async function makeNamespace(client: Client, name: string): Promise<void> {
-  const body = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
-  const { code } = await client.send("POST", "/api/v1/namespaces", JSON.stringify(body));
-  if (code !== 201 && code !== 409) throw new Error(`namespace ${name}: ${code}`);
-}
-
-export async function measureObjects(
-  client: Client,
-  { limits, processes, report }: { limits: Limits; processes: readonly Process[]; report: Report },
-): Promise<void> {
-  await makeNamespace(client, NAMESPACE);
-  const name = (index: number): string => `c-${index}`;
-  const ours = `at concurrency ${CONNECTIONS}`;
-  let before = usageOf(processes);
-  const rate = (what: string, { perSecond, times, done }: Load, reference: number): void => {
-    const after = usageOf(processes);
-    const cpu = [...cpuBetween(before, after)]
-      .filter(([, seconds]) => seconds > 0)
-      .map(([name, seconds]) => `${name} ${((seconds * 1e6) / done).toFixed(0)}`);
-    const p99 = quantile(times, 0.99).toFixed(1);
-    const micros = cpu.length === 0 ? "" : `; CPU µs each: ${cpu.join(", ")}`;
-    const note = `p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${p99} ms${micros}`;
-    report.add({ what, value: perSecond, unit: "/s", reference, budget: 3, note });
-    before = usageOf(processes);
-  };
-  const created = await load(limits.objects, limits.mostMs, (index) => {
-    const labels = { group: `g-${index % GROUPS}` };
-    return client.ok("POST", PATH, configMap(name(index), labels));
-  });
-  rate(`create ConfigMap of 1 KB, ${ours}`, created, 2_200);
-  const some = (index: number): string => `${PATH}/${name((index * 7919) % created.done)}`;
-  const forever = Number.POSITIVE_INFINITY;
-  rate(
-    "get",
-    await load(forever, limits.durationMs, (index) => client.ok("GET", some(index))),
-    6_300,
-  );
-  rate(
-    "merge patch",
-    await load(forever, limits.durationMs, (index) => {
-      const patch = { metadata: { annotations: { turn: String(index) } } };
-      return client.ok("PATCH", some(index), patch, MERGE_PATCH);
-    }),
-    2_000,
-  );
-  await measureLists(client, limits, report);
-  before = usageOf(processes);
-  const deleted = await load(created.done, limits.mostMs, (index) =>
-    client.ok("DELETE", `${PATH}/${name(index)}`),
-  );
-  rate("delete", deleted, 2_000);
-  await client.ok("DELETE", `/api/v1/namespaces/${NAMESPACE}`);
-}
-
-async function measureLists(client: Client, limits: Limits, report: Report): Promise<void> {
-  const lists: [what: string, query: string, reference?: number][] = [
-    ["consistent", "", 81],
-    ["resourceVersion=0", "?resourceVersion=0", 37],
-    [`by label (1 of ${GROUPS} groups)`, "?labelSelector=group%3Dg-7"],
-  ];
-  for (const [what, query, reference] of lists) {
-    const times: number[] = [];
-    const started = performance.now();
-    let answer: Answer | undefined;
-    while (times.length < 20 && performance.now() - started < limits.durationMs) {
-      const begun = performance.now();
-      answer = await client.ok("GET", PATH + query);
-      times.push(performance.now() - begun);
-    }
-    const size = ((answer?.body.length ?? 0) / 1e6).toFixed(1);
-    report.add({
-      what: `list of ${limits.objects}, ${what}`,
-      value: quantile(times, 0.5),
-      unit: "ms",
-      // The reference lists 5,000.
-      ...(reference !== undefined && { reference: (reference * limits.objects) / 5_000 }),
-      ...(reference !== undefined && { budget: 10 }),
-      note: `${size} MB`,
+  workloads(group: string): Workload[] {
+    const runs: Record<string, (side: Side) => Promise<void>> = {
+      create: (side) => this.#create(side),
+      get: (side) => this.#get(side),
+      list: (side) => this.#list(side),
+      patch: (side) => this.#patch(side),
+      update: (side) => this.#update(side),
+      delete: (side) => this.#delete(side),
+    };
+    return Object.entries(runs).map(([name, run]) => {
+      const empty = name === "create";
+      const prepare = (side: Side) => (empty ? this.#emptied(side) : this.#filled(side));
+      return { group, name, nodes: 1, prepare, run };
     });
   }
+
+  async #stock(side: Side): Promise<Stock> {
+    const known = this.#stocks.get(side.client);
+    if (known !== undefined) return known;
+    const namespace = await newNamespace(side, this.#kind.resource);
+    const path = `/api/v1/namespaces/${namespace}/${this.#kind.resource}`;
+    const stock = { path, present: 0 };
+    this.#stocks.set(side.client, stock);
+    return stock;
+  }
+
+  #count({ limits }: Side): number {
+    return limits.quick ? this.#kind.quickCount : this.#kind.count;
+  }
+
+  #post(side: Side, { path }: Stock, index: number): Promise<unknown> {
+    const body = this.#kind.body(name(index), { group: `g-${index % GROUPS}` });
+    return side.client.ok("POST", path, body);
+  }
+
+  async #filled(side: Side): Promise<Stock> {
+    const stock = await this.#stock(side);
+    const { present } = stock;
+    const missing = this.#count(side) - present;
+    await each(missing, (index) => this.#post(side, stock, present + index));
+    stock.present = this.#count(side);
+    return stock;
+  }
+
+  async #emptied(side: Side): Promise<Stock> {
+    const stock = await this.#stock(side);
+    await each(stock.present, (index) => side.client.ok("DELETE", `${stock.path}/${name(index)}`));
+    stock.present = 0;
+    return stock;
+  }
+
+  async #rate(side: Side, what: string, run: () => Promise<Load>): Promise<Load> {
+    const title = `${what} ${this.#kind.name}`;
+    const used = meter(side);
+    const { perSecond: value, times, done } = await run();
+    const note = waits(times);
+    const reference = this.#references[what];
+    const compared = reference === undefined ? {} : { reference, budget: BUDGET };
+    side.add({ what: `${title}, ${CONNECTIONS} at once`, value, unit: "/s", ...compared, note });
+    used(title, done);
+    return { perSecond: value, times, done };
+  }
+
+  async #create(side: Side): Promise<void> {
+    const stock = await this.#stock(side);
+    const run = () =>
+      load(this.#count(side), side.limits.mostMs, (index) => this.#post(side, stock, index));
+    stock.present = (await this.#rate(side, "create", run)).done;
+  }
+
+  async #get(side: Side): Promise<void> {
+    const { path, present } = await this.#stock(side);
+    const work = (index: number) => side.client.ok("GET", `${path}/${any(index, present)}`);
+    await this.#rate(side, "get", () => load(Infinity, side.limits.durationMs, work));
+  }
+
+  async #list(side: Side): Promise<void> {
+    const { path, present } = await this.#stock(side);
+    await measureLists(side, { path, count: present, of: this.#kind.name });
+  }
+
+  async #patch(side: Side): Promise<void> {
+    const { path, present } = await this.#stock(side);
+    const work = (index: number) => {
+      const patch = { metadata: { annotations: { turn: String(index) } } };
+      return side.client.ok("PATCH", `${path}/${any(index, present)}`, patch, MERGE_PATCH);
+    };
+    await this.#rate(side, "merge patch", () => load(Infinity, side.limits.durationMs, work));
+  }
+
+  /** As every client does it: read, change, write with the revision read; on 409 anew. */
+  async #update(side: Side): Promise<void> {
+    const { client, limits } = side;
+    const { path } = await this.#stock(side);
+    let conflicts = 0;
+    const work = async (index: number): Promise<void> => {
+      const url = `${path}/${name(index % HOT_OBJECTS)}`;
+      for (;;) {
+        const object = await client.json<{ metadata: { annotations?: object } }>(url);
+        object.metadata.annotations = { ...object.metadata.annotations, turn: String(index) };
+        const { code, body } = await client.send("PUT", url, JSON.stringify(object));
+        if (code === 200) return;
+        if (code !== 409) throw new Error(`PUT ${url}: ${code} ${body}`);
+        conflicts++;
+      }
+    };
+    const used = meter(side);
+    const { perSecond, done, times } = await load(Infinity, limits.durationMs, work, WRITERS);
+    const what = `update ${this.#kind.name}, ${WRITERS} writers of ${HOT_OBJECTS} objects`;
+    const note = waits(times);
+    side.add({ what: `${what}, successful`, value: perSecond, unit: "/s", note });
+    side.add({ what: `${what}, conflicts for each`, value: conflicts / done, unit: "" });
+    used(what, done);
+  }
+
+  async #delete(side: Side): Promise<void> {
+    const stock = await this.#stock(side);
+    const { path, present } = stock;
+    await this.#rate(side, "delete", () =>
+      load(present, Infinity, (index) => side.client.ok("DELETE", `${path}/${name(index)}`)),
+    );
+    stock.present = 0;
+  }
+}
+
+function name(index: number): string {
+  return `object-${index}`;
+}
+
+/** Far from its neighbours. */
+function any(index: number, count: number): string {
+  return name((index * 7919) % count);
+}
+
+function waits(times: readonly number[]): string {
+  return `p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms`;
 }

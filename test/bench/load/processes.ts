@@ -1,5 +1,5 @@
 /** What processes on this machine use, read from /proc. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 export interface Process {
   readonly name: string;
@@ -11,6 +11,7 @@ export interface Usage {
   /** MB, shared pages divided among those who share them. */
   readonly pss: number;
   readonly rss: number;
+  /** Since its start, or since `forgetPeaks`. */
   readonly peakRss: number;
   /** Since its start. */
   readonly cpuSeconds: number;
@@ -41,6 +42,17 @@ export function usageOf(processes: readonly Process[]): Usage[] {
   });
 }
 
+/** Lets the peaks of resident memory begin anew, where the system allows it. */
+export function forgetPeaks(processes: readonly Process[]): void {
+  for (const { pid } of processes) {
+    try {
+      writeFileSync(`/proc/${pid}/clear_refs`, "5");
+    } catch {
+      // Another user's process, or gone: the peak is the one since its start.
+    }
+  }
+}
+
 function megabytes(text: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / 1024;
 }
@@ -51,6 +63,16 @@ export function cpuBetween(before: readonly Usage[], after: readonly Usage[]): M
   return new Map(
     after.map(({ name, cpuSeconds }) => [name, cpuSeconds - (start.get(name) ?? 0)] as const),
   );
+}
+
+/** Nodes stand for other machines: shown, but no part of the control plane. */
+export function controlPlane(used: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...used].filter(([name]) => !isNodes(name)));
+}
+
+/** Processes of nodes, simulated or played, are named so. */
+export function isNodes(name: string): boolean {
+  return name.startsWith("node");
 }
 
 export function sum(values: Iterable<number>): number {

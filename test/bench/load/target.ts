@@ -1,40 +1,52 @@
-/** What is measured: a cluster of our own for the time of the run, or any API server. */
+/** What is measured: clusters of our own for the time of the run, and any API servers. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parse } from "yaml";
+import { join, resolve } from "node:path";
+import { isAlive, readPid } from "../../../services/cli/pids.ts";
 import { Client, type Target } from "./client.ts";
+import { fromKubeconfig } from "./kubeconfig.ts";
+import { pause } from "./lanes.ts";
 import type { Process } from "./processes.ts";
 
-const PROGRAM = join(process.cwd(), "dist", "cox.js");
 const POLL_MS = 5;
+
+/** Milliseconds from the start of the program, of a new cluster. */
+export interface StartUp {
+  readonly answered: number;
+  /** To the first Ready node. */
+  readonly ready?: number;
+}
 
 export interface Cluster {
   readonly target: Target;
+  /** Those known now: one that was restarted has another pid. */
   readonly processes: readonly Process[];
   readonly description: string;
-  /** Milliseconds from the start of the program; absent for a server that ran already. */
-  readonly startUp?: { readonly answered: number; readonly ready: number };
-  stop(): void;
+  /** Absent where nobody knows. */
+  readonly startUp?: StartUp;
+  /** Started by this program. */
+  readonly own: boolean;
+  stop(): Promise<void>;
 }
 
-interface Status {
+export interface OwnOptions {
+  /** The checkout whose build is measured. */
+  readonly checkout: string;
+  readonly nodes: number;
   readonly durability: string;
-  readonly runtime: string;
-  readonly supervisor: number;
-  readonly processes: readonly Process[];
 }
 
 /** Starts a cluster of simulated nodes in a temporary folder; `stop` removes it. */
-export async function ownCluster(nodes: number, durability: string): Promise<Cluster> {
+export async function ownCluster({ checkout, nodes, durability }: OwnOptions): Promise<Cluster> {
+  const program = join(resolve(checkout), "dist", "cox.js");
   const data = mkdtempSync(join(tmpdir(), "coxswain-bench-"));
   const port = await freePort();
   const started = performance.now();
   const own = ["--data", data, "--port", String(port), "--durability", durability];
   const args = ["up", "--detach", ...own, "--runtime", "simulated", "--nodes", String(nodes)];
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (part: Buffer) => {
@@ -48,24 +60,24 @@ export async function ownCluster(nodes: number, durability: string): Promise<Clu
       resolve(ended);
     });
   });
-  const stop = (): void => {
-    spawnSync(process.execPath, [PROGRAM, "down", "--data", data, "--purge"]);
+  const stop = async (): Promise<void> => {
+    spawnSync(process.execPath, [program, "down", "--data", data, "--purge"]);
     rmSync(data, { recursive: true, force: true });
   };
   const answered = await firstAnswer(data, started, () => ended !== undefined);
   if ((await exit) !== 0) {
-    stop();
+    await stop();
     throw new Error(`the cluster did not start:\n${output}`);
   }
   const ready = performance.now() - started;
-  const status = statusOf(data);
-  const { runtime, supervisor, processes } = status;
+  const target = fromKubeconfig(join(data, "kubeconfig"));
+  const description = `${nodes} simulated nodes, durability: ${durability}`;
+  const startUp = { answered, ready };
   return {
-    target: fromKubeconfig(join(data, "kubeconfig")),
-    processes: [...processes, { name: "supervisor", pid: supervisor }],
-    description: `${nodes} ${runtime} nodes, durability: ${status.durability}`,
-    startUp: { answered, ready },
-    stop,
+    ...{ target, description, startUp, own: true, stop },
+    get processes() {
+      return processesOf(data);
+    },
   };
 }
 
@@ -78,7 +90,7 @@ async function firstAnswer(data: string, started: number, ended: () => boolean):
       await client.ok("GET", "/version");
       return performance.now() - started;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await pause(POLL_MS);
     } finally {
       client?.close();
     }
@@ -86,9 +98,14 @@ async function firstAnswer(data: string, started: number, ended: () => boolean):
   return Number.NaN;
 }
 
-function statusOf(data: string): Status {
-  const { stdout } = spawnSync(process.execPath, [PROGRAM, "status", "--data", data, "-o", "json"]);
-  return JSON.parse(stdout.toString()) as Status;
+/** Of a cluster's data folder. */
+export function processesOf(data: string): Process[] {
+  const run = join(data, "run");
+  return readdirSync(run).flatMap((file) => {
+    const pid = readPid(join(run, file));
+    if (!file.endsWith(".pid") || pid === undefined || !isAlive(pid, data)) return [];
+    return [{ name: file.slice(0, -".pid".length), pid }];
+  });
 }
 
 function freePort(): Promise<number> {
@@ -98,42 +115,4 @@ function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
-}
-
-interface Kubeconfig {
-  readonly "current-context": string;
-  readonly contexts: readonly { name: string; context: { cluster: string; user: string } }[];
-  readonly clusters: readonly { name: string; cluster: Record<string, string> }[];
-  readonly users: readonly { name: string; user: Record<string, string> }[];
-}
-
-/** The server and credentials of a kubeconfig's current context. */
-export function fromKubeconfig(file: string): Target {
-  const config = parse(readFileSync(file, "utf8")) as Kubeconfig;
-  const current = config.contexts.find(({ name }) => name === config["current-context"])?.context;
-  const cluster = config.clusters.find(({ name }) => name === current?.cluster)?.cluster ?? {};
-  const user = config.users.find(({ name }) => name === current?.user)?.user ?? {};
-  const pem = (from: Record<string, string>, field: string): string | undefined => {
-    const data = from[`${field}-data`];
-    if (data !== undefined) return Buffer.from(data, "base64").toString();
-    const path = from[field];
-    return path === undefined ? undefined : readFileSync(path, "utf8");
-  };
-  const [cert, key] = [pem(user, "client-certificate"), pem(user, "client-key")];
-  return {
-    server: cluster["server"] ?? "",
-    ca: pem(cluster, "certificate-authority"),
-    ...(cert !== undefined && key !== undefined && { cert, key }),
-    ...(user["token"] !== undefined && { token: user["token"] }),
-  };
-}
-
-/** A server that runs already. Only with its process ids is there anything to say of its use. */
-export function givenCluster(target: Target, pids: readonly string[]): Cluster {
-  const processes = pids.map((each) => {
-    const [name = "", pid = ""] = each.split("=");
-    return { name, pid: Number(pid) };
-  });
-  const description = `${target.server}, durability: as its owner set it`;
-  return { target, processes, description, stop: () => {} };
 }

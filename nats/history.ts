@@ -1,0 +1,81 @@
+import type { History } from "../shared/log/history.ts";
+import type { Runtime } from "../shared/runtime/runtime.ts";
+import type { Key, Version } from "../shared/store/store.ts";
+import type { Connection } from "./connect.ts";
+import { Consumer } from "./consumer.ts";
+import { openDecisions } from "./decisions.ts";
+import { Log } from "./log.ts";
+import { versionOf } from "./message.ts";
+import { Requests } from "./requests.ts";
+import { openStore } from "./store.ts";
+import { type LogName, subjectOfKey } from "./subjects.ts";
+
+/** The records of a decision may come this much later than it was made: commits take time. */
+const RECORDED_LATE_MS = 10_000;
+/** Clocks of replicas and of the log's server may differ. */
+const SKEW_MS = 5_000;
+
+/** The past of a running cluster; closing it closes the connection. */
+export async function openHistory(connection: Connection, runtime: Runtime): Promise<History> {
+  const requests = new Requests(connection);
+  const open = (name: LogName) =>
+    openStore(connection, runtime, { name, readOnly: true, durability: "strict" });
+  const [cluster, events, leases] = await Promise.all([
+    open("cluster"),
+    open("events"),
+    open("leases"),
+  ]);
+  const log = new Log("cluster", connection, requests);
+  const records = openDecisions(connection);
+  return {
+    logs: { cluster, events, leases },
+    version: (revision) => log.versionAt(revision),
+    versionsOf: (key) => versionsOf(log, key),
+    async decisions({ from, to, ...who }) {
+      const read = await records.read({
+        ...who,
+        since: from - SKEW_MS,
+        until: ({ now }) => now > to + RECORDED_LATE_MS,
+      });
+      return read.filter(({ now }) => now >= from && now <= to);
+    },
+    async close() {
+      requests.close();
+      await Promise.all([cluster, events, leases].map((store) => store.close()));
+      await connection.close();
+    },
+  };
+}
+
+/** The messages of one subject, which is cheap however long the log is. */
+function versionsOf(log: Log, key: Key): Promise<Version[]> {
+  const { connection, requests, stream, name } = log;
+  const versions: Version[] = [];
+  return new Promise((resolve, reject) => {
+    let pending = 0;
+    const endAt = (left: number): void => {
+      if (left > 0) return;
+      consumer.close();
+      resolve(versions);
+    };
+    const consumer = new Consumer(
+      connection,
+      requests,
+      { stream, filter: subjectOfKey(name, key), from: 1 },
+      {
+        started: (count) => {
+          pending = count;
+          endAt(pending);
+        },
+        message: ({ subject, data, headers, sequence, time }) => {
+          const version = versionOf(subject, data, headers, { sequence, time });
+          if (version !== undefined) versions.push(version);
+          pending -= 1;
+          endAt(pending);
+        },
+        lost: reject,
+      },
+    );
+    consumer.start().catch(reject);
+  });
+}

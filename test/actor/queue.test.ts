@@ -1,0 +1,51 @@
+import { expect, it } from "vitest";
+import { KeyQueue } from "../../shared/actor/queue.ts";
+import { World } from "./world.ts";
+
+const KEY = "configmaps/default/a";
+
+function started() {
+  const { simulator, ...world } = new World();
+  const runtime = simulator.process("actor");
+  const ready: number[] = [];
+  const queue = new KeyQueue(runtime, () => ready.push(runtime.clock.monotonic()));
+  return { ...world, simulator, runtime, queue, ready };
+}
+
+it("a key that had its share of the time rests, whatever changes, and then comes", async () => {
+  const { simulator, runtime, queue, ready } = started();
+  queue.add(KEY, 1);
+  expect(queue.take()).toEqual({ key: KEY, cause: 1 });
+  const begun = runtime.clock.monotonic();
+  queue.done(KEY, undefined, begun + 200);
+  for (let cause = 2; cause < 5; cause++) {
+    await simulator.advance(50);
+    queue.add(KEY, cause);
+    expect(queue.length).toBe(0);
+  }
+  await simulator.advance(50);
+  expect(ready.slice(1)).toEqual([begun + 200]);
+  expect(queue.take()).toEqual({ key: KEY, cause: 4 });
+});
+
+it("what changed during the pass waits for the end of the rest as well", async () => {
+  const { simulator, runtime, queue } = started();
+  queue.add(KEY, 1);
+  queue.take();
+  queue.add(KEY, 2);
+  queue.done(KEY, 10_000, runtime.clock.monotonic() + 200);
+  await simulator.advance(199);
+  expect(queue.length).toBe(0);
+  await simulator.advance(1);
+  expect(queue.take()).toEqual({ key: KEY, cause: 2 });
+});
+
+it("after its rest a key that nobody asks for is forgotten", async () => {
+  const { simulator, runtime, queue } = started();
+  queue.add(KEY, 1);
+  queue.take();
+  queue.done(KEY, undefined, runtime.clock.monotonic() + 200);
+  expect(queue.size).toBe(1);
+  await simulator.advance(200);
+  expect(queue.size).toBe(0);
+});
