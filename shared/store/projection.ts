@@ -1,4 +1,5 @@
 import type { GroupResource } from "../api/key.ts";
+import { withoutManagedFields } from "../api/lean.ts";
 import type { Cancel, Runtime } from "../runtime/runtime.ts";
 import { DecodedObjects } from "./decoded.ts";
 import { ObjectEntry } from "./entry.ts";
@@ -37,6 +38,11 @@ export interface ProjectionOptions {
    * decoding only the metadata for the indexes first would be work done twice. Default: none.
    */
   readonly eager?: (resource: GroupResource) => boolean;
+  /**
+   * Leave out managedFields, of entries' bytes as of their objects: for those who decide, and serve
+   * nobody. Default false.
+   */
+  readonly lean?: boolean;
 }
 
 type ChangeHandler = (change: Change) => void;
@@ -62,6 +68,7 @@ export class Projection implements ProjectionReader {
   readonly #runtime: Runtime;
   readonly #decoded: DecodedObjects;
   readonly #eager: (resource: GroupResource) => boolean;
+  readonly #lean: boolean;
   readonly #window: ChangeWindow;
   readonly #entries = new Map<Key, Entry>();
   readonly #resources = new Map<GroupResource, ResourceIndex>();
@@ -85,6 +92,7 @@ export class Projection implements ProjectionReader {
       bytesMax: options.decodedBytes ?? 32 * 1024 * 1024,
     });
     this.#eager = options.eager ?? (() => false);
+    this.#lean = options.lean ?? false;
     this.#window = new ChangeWindow({
       ms: options.windowMs ?? 5 * 60_000,
       changes: options.windowChanges ?? 100_000,
@@ -237,7 +245,7 @@ export class Projection implements ProjectionReader {
     if (value === null) snapshot.delete(key);
     else if (old?.revision === revision) snapshot.set(old.key, old);
     else {
-      const entry = ObjectEntry.of({ ...version, value }, old, this.#decoded);
+      const entry = this.#entryOf({ ...version, value }, old);
       snapshot.set(entry.key, entry);
     }
   }
@@ -268,9 +276,14 @@ export class Projection implements ProjectionReader {
     const { key, value } = version;
     const old = this.#entries.get(key);
     if (value === null) return old && this.#remove(old, version);
-    const entry = ObjectEntry.of({ ...version, value }, old, this.#decoded);
+    const entry = this.#entryOf({ ...version, value }, old);
     if (this.#eager(entry.resource)) entry.decode();
     return this.#put(entry);
+  }
+
+  #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {
+    const value = this.#lean ? withoutManagedFields(version.value) : version.value;
+    return ObjectEntry.of({ ...version, value }, old, this.#decoded);
   }
 
   #put(entry: Entry): Change {

@@ -3,61 +3,27 @@ import type { Pod } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
 import { type Amounts, amountsOf, podRequests } from "../../../shared/api/pod-requests.ts";
-import type { Entry } from "../../../shared/store/view.ts";
 import type { Draft } from "../draft.ts";
+import { Load, NodeLoads } from "./node-loads.ts";
 
 const PODS = "pods";
 const BINDING = { group: "", plural: "pods/binding" };
 
-/** What pods take of a node. */
-class Taken {
-  pods = 0;
-  readonly amounts = new Map<string, number>();
-
-  add(requests: Amounts): void {
-    this.pods += 1;
-    for (const [name, amount] of requests) {
-      this.amounts.set(name, (this.amounts.get(name) ?? 0) + amount);
-    }
-  }
-}
-
-/** Requests by version of a pod: they are asked for again with every binding to its node. */
-const known = new WeakMap<Entry, Amounts | "ended">();
-
-function requestsOfEntry(entry: Entry): Amounts | "ended" {
-  let requests = known.get(entry);
-  if (requests === undefined) {
-    const pod = entry.object;
-    requests = hasEnded(pod) ? "ended" : podRequests(pod as Pod);
-    known.set(entry, requests);
-  }
-  return requests;
-}
-
-function hasEnded(pod: KubernetesObject): boolean {
-  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-}
-
 /** What is taken on each node, per decision: the bindings of one plan add up. */
-const taken = new WeakMap<Draft, Map<string, Taken>>();
+const taken = new WeakMap<Draft, Map<string, Load>>();
 
-function takenOn(draft: Draft, node: string): Taken {
+function takenOn(draft: Draft, node: string): Load {
   let nodes = taken.get(draft);
   if (nodes === undefined) {
     nodes = new Map();
     taken.set(draft, nodes);
   }
-  let total = nodes.get(node);
-  if (total === undefined) {
-    total = new Taken();
-    for (const entry of draft.context.projections.cluster.onNode(node)) {
-      const requests = requestsOfEntry(entry);
-      if (requests !== "ended") total.add(requests);
-    }
-    nodes.set(node, total);
+  let load = nodes.get(node);
+  if (load === undefined) {
+    load = new Load(NodeLoads.of(draft.context.projections.cluster).on(node));
+    nodes.set(node, load);
   }
-  return total;
+  return load;
 }
 
 /** What a version of a node has to give; asked for with every binding to it. */
@@ -95,5 +61,5 @@ export function takeRoom(draft: Draft, pod: KubernetesObject, nodeName: string):
     const why = `node "${nodeName}" cannot hold the pod: ${short.join(", ")}`;
     throw conflict(BINDING, pod.metadata.name, why);
   }
-  total.add(wanted);
+  total.count(wanted, 1);
 }

@@ -1,7 +1,8 @@
 import { decodeBody } from "../../../shared/api/decode.ts";
 import { conflict, invalid, notFound, success } from "../../../shared/api/errors.ts";
-import type { KubernetesObject } from "../../../shared/api/object.ts";
+import type { KubernetesObject, ManagedFieldsEntry } from "../../../shared/api/object.ts";
 import { trackUpdate } from "../../../shared/api/patch/apply.ts";
+import { UPDATE_MANAGERS_MAX } from "../../../shared/api/patch/managers.ts";
 import { kindSchema } from "../../../shared/api/schemas.ts";
 import { formatTime } from "../../../shared/api/time.ts";
 import { validateCreate } from "../../../shared/api/validation/index.ts";
@@ -18,6 +19,8 @@ import { runWrite } from "../verbs/run-write.ts";
 
 const BINDING = { group: "", plural: "pods/binding" };
 const KIND = { group: "", version: "v1", kind: "Binding" };
+const SUBRESOURCE = "binding";
+const SCHEDULED = "PodScheduled";
 
 /** POST to pods/<name>/binding: a scheduler that is none of ours binds a pod. */
 export async function createBinding(
@@ -85,9 +88,71 @@ function boundPod(
     spec: { ...old.spec, nodeName: node },
     status: { ...old.status, conditions: scheduled(old, now) },
   };
-  const tracking = { manager: asked.manager, subresource: "binding", now };
-  metadata.managedFields = trackUpdate(old, next, asked.table, tracking);
+  metadata.managedFields = managedFields(old, next, asked, now);
   return next;
+}
+
+/** What a binding owns, by what it found: the same for nearly all pods. */
+const owned = new Map<string, NonNullable<ManagedFieldsEntry["fieldsV1"]>>();
+
+/** As `trackUpdate`, which is asked once for each kind of pod. */
+function managedFields(
+  old: KubernetesObject,
+  next: KubernetesObject,
+  { table, manager }: Asked,
+  now: number,
+): ManagedFieldsEntry[] {
+  const track = () => trackUpdate(old, next, table, { manager, subresource: SUBRESOURCE, now });
+  const kind = kindOf(old, next, manager);
+  if (kind === undefined) return track();
+  const fieldsV1 = owned.get(kind);
+  if (fieldsV1 === undefined) {
+    const tracked = track();
+    const own = tracked.find(({ subresource }) => subresource === SUBRESOURCE);
+    if (own?.fieldsV1 !== undefined) owned.set(kind, own.fieldsV1);
+    return tracked;
+  }
+  const entry: ManagedFieldsEntry = {
+    ...(manager && { manager }),
+    operation: "Update",
+    apiVersion: "v1",
+    time: formatTime(now),
+    fieldsType: "FieldsV1",
+    fieldsV1,
+    subresource: SUBRESOURCE,
+  };
+  const entries = [...(old.metadata.managedFields ?? [])];
+  const after = entries.findIndex((other) => precedes(entry, other));
+  entries.splice(after < 0 ? entries.length : after, 0, entry);
+  return entries;
+}
+
+/**
+ * What decides which fields the binding comes to own; undefined: something else does, too, because
+ * a field that is written has been written before, or there are too many writers.
+ */
+function kindOf(
+  old: KubernetesObject,
+  next: KubernetesObject,
+  manager: string,
+): string | undefined {
+  const { managedFields: entries = [], annotations, generation } = old.metadata;
+  if (entries.length === 0 || entries.length >= UPDATE_MANAGERS_MAX) return undefined;
+  if (entries.some((entry) => entry.subresource === SUBRESOURCE)) return undefined;
+  if (annotations !== next.metadata.annotations || "nodeName" in old.spec) return undefined;
+  const conditions: unknown = old.status?.conditions;
+  if (conditions !== undefined && !Array.isArray(conditions)) return undefined;
+  if (conditions?.some(({ type }) => type === SCHEDULED)) return undefined;
+  return `${manager} ${conditions?.length ? "more" : typeof conditions} ${Boolean(generation)}`;
+}
+
+/** The order in which managed fields are kept. */
+function precedes(one: ManagedFieldsEntry, other: ManagedFieldsEntry): boolean {
+  for (const field of ["operation", "time", "manager", "apiVersion", "subresource"] as const) {
+    const [left, right] = [one[field] ?? "", other[field] ?? ""];
+    if (left !== right) return left < right;
+  }
+  return false;
 }
 
 function checkPod(draft: Draft, asked: Asked, pod: KubernetesObject, wish: BindWish): void {
@@ -126,7 +191,7 @@ function scheduled(pod: KubernetesObject, now: number): Condition[] {
   const conditions: Condition[] = pod.status?.conditions ?? [];
   const generation = pod.metadata.generation;
   const condition: Condition = {
-    type: "PodScheduled",
+    type: SCHEDULED,
     status: "True",
     lastProbeTime: null,
     lastTransitionTime: formatTime(now),

@@ -31,7 +31,8 @@ export async function runControl(context: ProcessContext): Promise<Running> {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
     const eager = (resource: GroupResource) => !SELDOM_READ.has(resource);
-    const projection = new Projection({ runtime, windowChanges: 0, freeze: false, eager });
+    const kind = { windowChanges: 0, freeze: false, eager, lean: true };
+    const projection = new Projection({ runtime, ...kind });
     await projection.follow(await openStore(connection, runtime, options));
     return [log, projection] as const;
   });
