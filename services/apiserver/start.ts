@@ -118,9 +118,8 @@ async function readLogs(
   stores: ApiserverOptions["stores"],
 ): Promise<Projections> {
   const projections = {
-    cluster: new Projection({ runtime, decodedMax: DECODED_MAX }),
-    events: new Projection({ runtime, decodedMax: DECODED_MAX }),
-    // Each heartbeat looks at its node's lease; they are small.
+    cluster: new Projection({ runtime }),
+    events: new Projection({ runtime }),
     leases: new Projection({ runtime }),
   };
   const names = Object.keys(projections) as LogName[];
@@ -137,9 +136,6 @@ function issuerOf(
 }
 
 /** Of an apiserver without a signing key. */
-/** A decoded pod takes some 20 KB: those that were touched lately, of however many there are. */
-const DECODED_MAX = 8_192;
-
 const NO_TOKENS: EngineContext["tokens"] = {
   audience: DEFAULT_ISSUER,
   issue: () => {

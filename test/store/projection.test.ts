@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeObject } from "../../shared/api/encode.ts";
 import { parseKey } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
@@ -81,24 +80,6 @@ async function followed(store: MemoryStore, options = {}): Promise<Projection> {
 }
 
 describe("a projection", () => {
-  it("keeps so many objects decoded, and shows all", async () => {
-    const store = new MemoryStore(testRuntime);
-    const names = ["a", "b", "c"];
-    for (const name of names) {
-      const object = { kind: "Pod", apiVersion: "v1", metadata: { name, namespace: "a" } };
-      const value = encodeObject(object);
-      await store.commit([{ key: `pods/a/${name}`, value }], HEADERS);
-    }
-    const projection = await followed(store, { decodedMax: 2 });
-    const objectOf = (name: string) => projection.get(`pods/a/${name}`)?.object;
-    const first = names.map(objectOf);
-    expect(first.map((object) => object?.metadata.name)).toEqual(names);
-    expect(objectOf("c")).toBe(first[2]);
-    expect(objectOf("b")).toBe(first[1]);
-    expect(objectOf("a")).not.toBe(first[0]);
-    expect(objectOf("a")).toEqual(first[0]);
-  });
-
   it("shows at every revision what the log holds there", async () => {
     await fc.assert(
       fc.asyncProperty(commits, commits, async (before, after) => {
