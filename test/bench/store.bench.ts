@@ -8,7 +8,8 @@ import { usageOf } from "./load/processes.ts";
 
 /**
  * Figures of the store: commits at several concurrencies and plan sizes, barriers, what both cost
- * the server and this process, start-up of a projection, its memory. Prints only. One server, one client, on the machine it runs on.
+ * the server and this process, start-up of a projection, its memory. Prints only. One server, one
+ * client, on the machine it runs on.
  */
 const POD = {
   kind: "Pod",
