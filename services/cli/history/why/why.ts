@@ -58,7 +58,7 @@ export async function answerWhy(history: History, question: Question): Promise<A
     return { ...common, state: "deleted", verdict };
   }
   if (object.metadata.deletionTimestamp !== undefined) {
-    const mark = versions.find(({ revision: each }) => each > 0 && isMarked(versions, each));
+    const mark = markOf(versions);
     const marked = await storyOf(history, await chainOf(history, mark ?? last));
     const circumstances = await circumstancesOf(history, key, marked);
     const verdict = verdictOnDeletion(key, marked, circumstances);
@@ -76,15 +76,15 @@ export async function answerWhy(history: History, question: Question): Promise<A
   return { ...common, state: "exists", verdict, ...more };
 }
 
-/** The first version of the present life with a deletion timestamp. */
-function isMarked(versions: readonly Version[], revision: Revision): boolean {
-  const last = objectOf(versions.at(-1))?.metadata.uid;
-  const { metadata } =
-    objectOf(versions.find((version) => version.revision === revision)) ?? NOTHING;
-  return metadata.uid === last && metadata.deletionTimestamp !== undefined;
+/** The version that marked the present object for deletion; undefined when it is older than all. */
+function markOf(versions: readonly Version[]): Version | undefined {
+  let mark: Version | undefined;
+  for (const version of versions.toReversed()) {
+    if (objectOf(version)?.metadata.deletionTimestamp === undefined) return mark;
+    mark = version;
+  }
+  return mark;
 }
-
-const NOTHING: KubernetesObject = { apiVersion: "", kind: "", metadata: { name: "" } };
 
 async function whatDoesNotHappen(
   history: History,
