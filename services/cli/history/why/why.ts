@@ -10,7 +10,7 @@ import { UsageError } from "../../usage-error.ts";
 import { horizonOf } from "../moment.ts";
 import { keyText } from "../text.ts";
 import { explainPending, isPending, type Pending } from "./pending.ts";
-import { podTroubles } from "./pod-state.ts";
+import { nodeTroubles, podTroubles } from "./pod-state.ts";
 import { explainRollout, type Rollout } from "./rollout.ts";
 import { type Story, storyOf, versionBefore } from "./story.ts";
 import { explainTerminating, type Terminating } from "./terminating.ts";
@@ -28,7 +28,7 @@ export interface Answer {
   readonly pending?: Pending;
   readonly rollout?: Rollout;
   readonly terminating?: Terminating;
-  /** Why a pod that has a node does not serve. */
+  /** Why a node, or a pod that has one, does not serve. */
   readonly troubles?: readonly string[];
 }
 
@@ -104,6 +104,10 @@ async function whatDoesNotHappen(
       listOf<Pod>(history, "pods/", at),
     ]);
     return { pending: explainPending(pod, nodes, pods) };
+  }
+  if (resource === "nodes") {
+    const troubles = nodeTroubles(object as Node);
+    return troubles.length > 0 ? { troubles } : {};
   }
   if (resource === "deployments.apps") {
     const [replicaSets, pods] = await Promise.all([
