@@ -12,6 +12,7 @@ import type { RunOptions } from "../../shared/actor/run.ts";
 import type { Pod, PodCondition } from "../../shared/api/generated/types.ts";
 import { formatTime } from "../../shared/api/time.ts";
 import { DECISION_FORMAT, type DecisionRecord } from "../../shared/log/decision.ts";
+import type { Cancel } from "../../shared/runtime/runtime.ts";
 import type { Key, Revision } from "../../shared/store/store.ts";
 import type { Change } from "../../shared/store/view.ts";
 import { ClusterState, isTerminal, type Relief } from "./cluster-state.ts";
@@ -26,7 +27,9 @@ export const SCHEDULER_VERSION = 2;
 /** A pass decides at most one plan of bindings: so many pods and the fence fit a commit well. */
 const PODS_PER_PASS_MAX = 256;
 const NEWS_PER_PLAN_MAX = 64;
-const PLANS_IN_FLIGHT_MAX = 4;
+const PLANS_IN_FLIGHT_MAX = 8;
+/** Commits take a few milliseconds; an apiserver that died must not hold up the others' work. */
+const GATHER_MS = 25;
 const READY_POLL_MS = 10;
 const FENCE_MS = 10_000;
 /** As kube-scheduler's podMaxInUnschedulablePodsDuration. */
@@ -66,7 +69,9 @@ class SchedulerLoop implements RunningScheduler {
   #state: ClusterState | undefined;
   #scheduling: Scheduling | undefined;
   #inFlight = 0;
-  #passDue = false;
+  /** When the last plan was sent, on the monotonic clock. */
+  #sentAt = 0;
+  #next: { readonly at: number; readonly cancel: Cancel } | undefined;
   #stopped = false;
 
   constructor(options: Omit<RunOptions, "drivers">) {
@@ -86,6 +91,7 @@ class SchedulerLoop implements RunningScheduler {
     this.#options.membership.leave();
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#queue.close();
+    this.#next?.cancel();
   }
 
   #begin(): void {
@@ -137,24 +143,37 @@ class SchedulerLoop implements RunningScheduler {
     }
   }
 
-  #passSoon(): void {
-    if (this.#passDue || this.#stopped) return;
-    this.#passDue = true;
-    // After everything that is arriving now: pods of one burst are decided together.
-    this.#options.dependencies.runtime.timers.after(0, () => this.#pass());
+  /** At once means: after everything that is arriving now, so that a burst is decided together. */
+  #passSoon(delayMs = 0): void {
+    const { clock, timers } = this.#options.dependencies.runtime;
+    const at = clock.monotonic() + delayMs;
+    if (this.#stopped || (this.#next !== undefined && this.#next.at <= at)) return;
+    this.#next?.cancel();
+    this.#next = { at, cancel: timers.after(delayMs, () => this.#pass()) };
+  }
+
+  /** While a plan is being committed the next one gathers, unless it is full or the answer late. */
+  #gatherMs(): number {
+    if (this.#inFlight === 0 || this.#queue.active >= PODS_PER_PASS_MAX) return 0;
+    const { clock } = this.#options.dependencies.runtime;
+    return Math.max(0, this.#sentAt + GATHER_MS - clock.monotonic());
   }
 
   #pass(): void {
-    this.#passDue = false;
+    this.#next = undefined;
     const [state, scheduling] = [this.#state, this.#scheduling];
     if (this.#stopped || state === undefined || scheduling === undefined) return;
     if (this.#inFlight >= PLANS_IN_FLIGHT_MAX) return;
-    // While a plan is being committed, the next one gathers, unless it is full already.
-    if (this.#inFlight > 0 && this.#queue.active < PODS_PER_PASS_MAX) return;
+    if (this.#queue.active === 0) return;
+    const wait = this.#gatherMs();
+    if (wait > 0) {
+      this.#passSoon(wait);
+      return;
+    }
     const { projection, dependencies } = this.#options;
     const { clock } = dependencies.runtime;
     const keys = this.#queue.take(PODS_PER_PASS_MAX);
-    if (keys.length === 0) return;
+    this.#sentAt = clock.monotonic();
     const byPod = new Map<PodInfo, Key>();
     for (const key of keys) {
       const pod = projection.get(key)?.object as Pod | undefined;

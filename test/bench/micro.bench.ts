@@ -17,6 +17,7 @@ import { validateCreate } from "../../shared/api/validation/index.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import { HEADERS, testRuntime } from "../store/harness.ts";
+import { countCollisions } from "./micro/collisions.ts";
 import { filled, node, PODS, pod, podManifest } from "./micro/objects.ts";
 import { heading, time, timeOnce } from "./micro/timing.ts";
 
@@ -143,6 +144,18 @@ async function scheduling(nodes: number): Promise<void> {
   projection.stop();
 }
 
+async function collisions(nodes: number): Promise<void> {
+  for (const schedulers of [1, 2, 4]) {
+    const { plans, conflicts, bound, dropped } = await countCollisions(schedulers, nodes);
+    const share = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
+    console.info(
+      `${schedulers} schedulers, ${nodes} nodes, ${bound} pods: ${plans} plans committed, ` +
+        `${share(conflicts, plans + conflicts)} decided again; ` +
+        `${share(dropped, bound + dropped)} of the bindings dropped`,
+    );
+  }
+}
+
 async function authorization(): Promise<void> {
   heading("Authorization, with the roles and bindings that every cluster has");
   const { projection } = await filled(
@@ -164,4 +177,6 @@ patches();
 await projections(5_000);
 heading("Scheduling");
 for (const nodes of [100, 1_000, 5_000]) await scheduling(nodes);
+heading("Several schedulers, each with its own apiserver (counted, not timed)");
+for (const nodes of [100, 1_000]) await collisions(nodes);
 await authorization();
