@@ -1,4 +1,5 @@
 import type { GroupResource } from "../api/key.ts";
+import { withoutManagedFields } from "../api/lean.ts";
 import type { Cancel, Runtime } from "../runtime/runtime.ts";
 import { ObjectEntry } from "./entry.ts";
 import { PastView } from "./past.ts";
@@ -31,6 +32,11 @@ export interface ProjectionOptions {
    * metadata for the indexes first would be work done twice. Default false.
    */
   readonly eager?: boolean;
+  /**
+   * Leave out managedFields, of entries' bytes as of their objects: for those who decide, and serve
+   * nobody. Default false.
+   */
+  readonly lean?: boolean;
 }
 
 type ChangeHandler = (change: Change) => void;
@@ -56,6 +62,7 @@ export class Projection implements ProjectionReader {
   readonly #runtime: Runtime;
   readonly #freeze: boolean;
   readonly #eager: boolean;
+  readonly #lean: boolean;
   readonly #window: ChangeWindow;
   readonly #entries = new Map<Key, Entry>();
   readonly #resources = new Map<GroupResource, ResourceIndex>();
@@ -76,6 +83,7 @@ export class Projection implements ProjectionReader {
     this.#runtime = options.runtime;
     this.#freeze = options.freeze ?? true;
     this.#eager = options.eager ?? false;
+    this.#lean = options.lean ?? false;
     this.#window = new ChangeWindow({
       ms: options.windowMs ?? 5 * 60_000,
       changes: options.windowChanges ?? 100_000,
@@ -228,7 +236,7 @@ export class Projection implements ProjectionReader {
     if (value === null) snapshot.delete(key);
     else if (old?.revision === revision) snapshot.set(old.key, old);
     else {
-      const entry = ObjectEntry.of({ ...version, value }, old, this.#freeze);
+      const entry = this.#entryOf({ ...version, value }, old);
       snapshot.set(entry.key, entry);
     }
   }
@@ -259,9 +267,14 @@ export class Projection implements ProjectionReader {
     const { key, value } = version;
     const old = this.#entries.get(key);
     if (value === null) return old && this.#remove(old, version);
-    const entry = ObjectEntry.of({ ...version, value }, old, this.#freeze);
+    const entry = this.#entryOf({ ...version, value }, old);
     if (this.#eager) entry.decode();
     return this.#put(entry);
+  }
+
+  #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {
+    const value = this.#lean ? withoutManagedFields(version.value) : version.value;
+    return ObjectEntry.of({ ...version, value }, old, this.#freeze);
   }
 
   #put(entry: Entry): Change {

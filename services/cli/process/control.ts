@@ -26,7 +26,8 @@ export async function runControl(context: ProcessContext): Promise<Running> {
   const following = LOGS.map(async (log) => {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
-    const projection = new Projection({ runtime, windowChanges: 0, freeze: false, eager: true });
+    const kind = { windowChanges: 0, freeze: false, eager: true, lean: true };
+    const projection = new Projection({ runtime, ...kind });
     await projection.follow(await openStore(connection, runtime, options));
     return [log, projection] as const;
   });

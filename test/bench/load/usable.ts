@@ -4,26 +4,33 @@ import type { Client } from "./client.ts";
 import { pause } from "./lanes.ts";
 
 const WAIT_MS = 240_000;
+const SAY_AFTER_MS = 5_000;
 const POLL_MS = 250;
 /** So often in a row, before it counts. */
 const STEADY = 3;
 
 interface NodeList {
   readonly items: readonly {
-    readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly unknown[] };
+    readonly spec?: { readonly unschedulable?: boolean; readonly taints?: readonly unknown[] };
     readonly status?: { readonly conditions?: readonly { type: string; status: string }[] };
   }[];
 }
 
 /** Writes succeed and so many nodes can be scheduled to. @throws Error when that takes too long */
 export async function untilUsable(client: Client, nodes: number): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
+  const began = performance.now();
+  let said: string | undefined;
   // What they waited for while the server rested is nothing to start with.
   client.close();
   for (let steady = 0, turn = 0; steady < STEADY; turn++) {
     const missing = await whatIsMissing(client, nodes, turn).catch(String);
     steady = missing === undefined ? steady + 1 : 0;
-    if (performance.now() > deadline) throw new Error(`not usable: ${missing}`);
+    const waited = performance.now() - began;
+    if (missing !== undefined && waited > WAIT_MS) throw new Error(`not usable: ${missing}`);
+    if (missing !== undefined && waited > SAY_AFTER_MS && missing !== said) {
+      console.info(`  waiting: ${missing}`);
+      said = missing;
+    }
     if (steady < STEADY) await pause(POLL_MS);
   }
 }
@@ -38,7 +45,7 @@ async function whatIsMissing(client: Client, nodes: number, turn: number) {
   const { items } = await client.json<NodeList>("/api/v1/nodes");
   const ready = items.filter(
     ({ spec, status }) =>
-      (spec.taints ?? []).length === 0 &&
+      (spec?.taints ?? []).length === 0 &&
       status?.conditions?.some((each) => each.type === "Ready" && each.status === "True"),
   ).length;
   return ready >= nodes ? undefined : `${ready} of ${nodes} nodes can be scheduled to`;
