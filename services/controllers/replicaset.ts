@@ -271,9 +271,12 @@ function withoutZeros(status: ReplicaSetStatus): Partial<ReplicaSetStatus> {
 }
 
 function describe(writes: readonly Action[], status: ReplicaSetStatus): string {
-  const count = (op: Action["op"]) => writes.filter((write) => write.op === op).length;
-  if (count("create") > 0) return `${count("create")} pods missing`;
-  if (count("delete") > 0) return `${count("delete")} pods too many`;
-  if (count("patch") > 0) return `${count("patch")} pods adopted or released`;
+  const pods = (op: Action["op"]) => {
+    const count = writes.filter((write) => write.op === op).length;
+    return count === 0 ? undefined : `${count} ${count === 1 ? "pod" : "pods"}`;
+  };
+  if (pods("create")) return `${pods("create")} missing`;
+  if (pods("delete")) return `${pods("delete")} too many`;
+  if (pods("patch")) return `${pods("patch")} adopted or released`;
   return `status: ${status.readyReplicas} of ${status.replicas} ready`;
 }

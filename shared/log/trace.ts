@@ -65,7 +65,7 @@ export function traceTree({ trace, before, versions, decisions }: TraceInput): S
     let span = spans.get(id);
     if (span === undefined) {
       const isRoot = version.headers.trace === trace;
-      const parent = isRoot ? undefined : writers.get(causeOf(version, record));
+      const parent = isRoot ? undefined : parentOf(version, record, writers);
       if (!isRoot && parent === undefined) continue;
       span = spanOf(version, record);
       spans.set(id, span);
@@ -77,6 +77,7 @@ export function traceTree({ trace, before, versions, decisions }: TraceInput): S
     writers.set(version.revision, span);
   }
   addUnwritten(decisions, spans, writers);
+  for (const span of spans.values()) span.children.sort((a, b) => a.begun - b.begun);
   return root;
 }
 
@@ -88,6 +89,20 @@ function byTrace(decisions: readonly DecisionRecord[]): Map<string, DecisionReco
     else others.push(record);
   }
   return records;
+}
+
+/**
+ * The span whose write woke it; or, when something else woke it, the one that wrote what it decided
+ * about.
+ */
+function parentOf(
+  version: Version,
+  record: DecisionRecord | undefined,
+  writers: ReadonlyMap<Revision, OpenSpan>,
+): OpenSpan | undefined {
+  const woken = writers.get(causeOf(version, record));
+  if (woken !== undefined || record === undefined) return woken;
+  return writers.get(basisOf(record) ?? 0);
 }
 
 /** What woke it; of a scheduler's pass over many pods, the version of the pod. */
@@ -118,7 +133,9 @@ function spanOf({ headers, key, time }: Version, record: DecisionRecord | undefi
 }
 
 function decided({ micros, decidedAt, plan }: DecisionRecord) {
-  return { micros, decidedAt, ...(plan.reason ? { reason: plan.reason } : {}) };
+  const effects = plan.effects?.map(({ kind }) => kind).join(", ");
+  const reason = plan.reason || effects;
+  return { micros, decidedAt, ...(reason ? { reason } : {}) };
 }
 
 function writeOf(change: RecordedChange): SpanWrite {

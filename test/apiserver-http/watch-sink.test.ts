@@ -9,16 +9,18 @@ const [one, two, three] = ["one\n", "two\n", "three\n"].map((text) => Buffer.fro
 
 describe("frames of one turn", () => {
   it("are joined once for all watchers that were told the same", () => {
-    const bytes = joined([one, two, three]);
-    expect(String(bytes)).toBe("one\ntwo\nthree\n");
-    expect(joined([one, two, three])).toBe(bytes);
+    const first = joined([one, two, three]);
+    expect(String(first.bytes)).toBe("one\ntwo\nthree\n");
+    expect(joined([one, two, three], first)).toBe(first);
+    expect(joined([one], joined([one])).bytes).toBe(one);
   });
 
   it("are each watcher's own where they differ", () => {
-    expect(String(joined([one, two, three]))).toBe("one\ntwo\nthree\n");
-    expect(String(joined([two, three]))).toBe("two\nthree\n");
-    expect(String(joined([one, three, two]))).toBe("one\nthree\ntwo\n");
-    expect(String(joined([one, two, Buffer.from("three\n")]))).toBe("one\ntwo\nthree\n");
-    expect(joined([two])).toBe(two);
+    const first = joined([one, two, three]);
+    const text = (...frames: Buffer[]) => String(joined(frames, first).bytes);
+    expect(text(two, three)).toBe("two\nthree\n");
+    expect(text(one, three, two)).toBe("one\nthree\ntwo\n");
+    expect(text(one, two, three, one)).toBe("one\ntwo\nthree\none\n");
+    expect(text(one, two, Buffer.from("3\n"))).toBe("one\ntwo\n3\n");
   });
 });

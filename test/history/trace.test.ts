@@ -75,8 +75,10 @@ describe("a trace", () => {
   it("is shown as a tree", async () => {
     const text = treeText(root, (_style, words) => words);
     expect(text).toContain(`trace ${request.headers.trace}`);
-    expect(text).toMatch(/alice .*created deployments.apps\/default\/web/);
-    expect(text).toMatch(/└─ deployment .*decided in .*committed in .*new template: web-/);
+    expect(text).toMatch(/@\d+ +alice {2}created deployments.apps\/default\/web/);
+    expect(text).toMatch(
+      /committed in .*└─ deployment {2}created replicasets.apps.*: new template: web-/,
+    );
     const shown: string[] = [];
     const output = { write: (part: string) => void shown.push(part), now: () => world.now };
     await showTrace(world.history, request.headers.trace, { for: 60 }, output);

@@ -50,7 +50,7 @@ class ResponseSink implements WatchSink {
 
   write(frame: Uint8Array): boolean {
     if (this.closed || this.#ended) return false;
-    if (this.#frames.length === 0) process.nextTick(() => this.#flush());
+    if (this.#frames.length === 0) flushLater(this);
     this.#frames.push(frame);
     this.#waiting += frame.length;
     const buffered = this.#waiting + this.#response.writableLength;
@@ -61,38 +61,51 @@ class ResponseSink implements WatchSink {
   end(): void {
     if (this.closed || this.#ended) return;
     this.#ended = true;
-    this.#flush();
+    this.flush();
     this.#response.end();
   }
 
-  #flush(): void {
+  /** Writes what there is; `last`: what another sink wrote just before. */
+  flush(last?: Joined): Joined | undefined {
     const frames = this.#frames;
-    if (frames.length === 0 || this.closed) return;
+    if (frames.length === 0 || this.closed) return last;
     this.#frames = [];
     this.#waiting = 0;
-    this.#response.write(joined(frames));
+    const written = joined(frames, last);
+    this.#response.write(written.bytes);
+    return written;
   }
 }
 
-interface Joined {
+/** Sinks with something to write at the end of this turn. */
+const waiting: ResponseSink[] = [];
+
+function flushLater(sink: ResponseSink): void {
+  if (waiting.length === 0) process.nextTick(flushAll);
+  waiting.push(sink);
+}
+
+/**
+ * Watchers of the same changes write one after the other, so that what was made for the first of
+ * them serves them all.
+ */
+function flushAll(): void {
+  let last: Joined | undefined;
+  for (const sink of waiting.splice(0)) last = sink.flush(last);
+}
+
+/** Frames, and all of them as one. */
+export interface Joined {
   readonly frames: readonly Uint8Array[];
   readonly bytes: Uint8Array;
 }
 
-let last: WeakRef<Joined> | undefined;
-
-/**
- * The frames as one. Watchers of the same changes write one after the other, so that what was made
- * for the first of them serves them all.
- */
-export function joined(frames: readonly Uint8Array[]): Uint8Array {
+/** The frames as one; `last` when they are the same. */
+export function joined(frames: readonly Uint8Array[], last?: Joined): Joined {
+  if (last !== undefined && isSame(last.frames, frames)) return last;
   const [only] = frames;
-  if (frames.length === 1 && only !== undefined) return only;
-  const known = last?.deref();
-  if (known !== undefined && isSame(known.frames, frames)) return known.bytes;
-  const made = { frames, bytes: Buffer.concat(frames) };
-  last = new WeakRef(made);
-  return made.bytes;
+  const bytes = frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
+  return { frames, bytes };
 }
 
 function isSame(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {

@@ -1,7 +1,7 @@
 /** `cox trace`: one request or decision through the actors. */
 import { type History, readVersions } from "../../../shared/log/history.ts";
 import { otlpOf } from "../../../shared/log/otlp.ts";
-import { type Span, timeOfUlid, traceTree } from "../../../shared/log/trace.ts";
+import { type Span, type SpanWrite, timeOfUlid, traceTree } from "../../../shared/log/trace.ts";
 import type { Version } from "../../../shared/store/store.ts";
 import { UsageError } from "../usage-error.ts";
 import { withinHistory } from "./moment.ts";
@@ -68,14 +68,14 @@ async function readTrace(
 /** A tree: when, who, what and why, and how long it took. */
 export function treeText(root: Span, paint: Paint): string {
   const rows: string[][] = [];
-  const visit = (span: Span, lead: string, branch: string, parent: Span | undefined): void => {
-    rows.push(rowOf(span, `${lead}${branch}`, root, parent));
+  const visit = (span: Span, lead: string, branch: string): void => {
+    rows.push(rowOf(span, `${lead}${branch}`, root));
     const inner = lead + (branch === "" ? "" : branch === "└─ " ? "   " : "│  ");
     for (const [index, child] of span.children.entries()) {
-      visit(child, inner, index === span.children.length - 1 ? "└─ " : "├─ ", span);
+      visit(child, inner, index === span.children.length - 1 ? "└─ " : "├─ ");
     }
   };
-  visit(root, "", "", undefined);
+  visit(root, "", "");
   const shown = aligned(rows.slice(0, SPANS_SHOWN));
   const more = rows.length - shown.length;
   const last = Math.max(...allSpans(root).map(endOf));
@@ -93,32 +93,37 @@ export function treeText(root: Span, paint: Paint): string {
   ].join("\n");
 }
 
-function rowOf(span: Span, tree: string, root: Span, parent: Span | undefined): string[] {
-  const { actor, replica, begun, micros, committed, outcome, message, reason, writes } = span;
-  const who = actor === "user" ? replica : actor;
-  const waited = parent === undefined ? clockTime(begun) : `+${duration(begun - root.begun)}`;
-  const took = [
-    micros === undefined ? "" : `decided in ${duration(micros / 1000)}`,
-    committed === undefined ? "" : `committed in ${duration(Math.max(0, committed - begun))}`,
-  ];
-  const wrote = writes.map(({ revision }) => revision);
-  const revisions =
-    wrote.length === 0
-      ? outcome
-      : wrote.length === 1
-        ? `@${wrote[0]}`
-        : `@${wrote[0]}–${wrote.at(-1)}`;
-  const [main] = writes.toSorted((a, b) => Number(b.key === span.key) - Number(a.key === span.key));
-  const change = main === undefined ? "" : `${main.verb} ${keyText(main.key)}: ${main.change}`;
-  const others = writes.length > 1 ? ` (+${writes.length - 1} writes)` : "";
-  const what = reason === undefined ? change.replace(/: $/, "") : `${keyText(span.key)}: ${reason}`;
+function rowOf(span: Span, tree: string, root: Span): string[] {
+  const { actor, replica, begun, micros, committed, message, reason, writes, key } = span;
+  const commitMs = (committed ?? begun) - begun;
+  const [main] = writes.toSorted((a, b) => importance(b, span) - importance(a, span));
+  const change = main === undefined ? keyText(key) : `${main.verb} ${keyText(main.key)}`;
+  const words = reason ?? main?.change ?? "";
+  const others = writes.length > 1 ? ` (and ${writes.length - 1} more)` : "";
+  const refused = message === undefined ? "" : `, ${span.outcome}: ${message}`;
   return [
-    waited,
-    `${tree}${who}`,
-    revisions,
-    took.filter(Boolean).join(", "),
-    `${what}${others}${message === undefined ? "" : ` – ${message}`}`,
+    span === root ? clockTime(begun) : `+${duration(begun - root.begun)}`,
+    micros ? `decided in ${duration(micros / 1000)}` : "",
+    commitMs > 0 ? `committed in ${duration(commitMs)}` : "",
+    revisionsOf(span),
+    `${tree}${actor === "user" ? replica : actor}  ` +
+      `${change}${others}${words === "" ? "" : `: ${words}`}${refused}`,
   ];
+}
+
+/** What comes or goes says more than what is only brought up to date. */
+function importance({ key, verb }: SpanWrite, span: Span): number {
+  // The log's own records of what nodes hold.
+  if (key.startsWith("coxswain.")) return 0;
+  if (verb !== "changed") return 3;
+  return key === span.key ? 2 : 1;
+}
+
+function revisionsOf({ writes, outcome }: Span): string {
+  const [first] = writes;
+  if (first === undefined) return outcome === "committed" ? "acted" : outcome;
+  const last = writes.at(-1) as SpanWrite;
+  return first === last ? `@${first.revision}` : `@${first.revision}–${last.revision}`;
 }
 
 function allSpans(span: Span): Span[] {

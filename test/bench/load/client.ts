@@ -63,31 +63,20 @@ export class Client {
    * Opens a watch on a connection of its own. Resolves when the server has answered. `ended`: the
    * server, not the caller, has ended it.
    */
-  watch(
+  async watch(
     path: string,
     line: (text: Buffer) => void,
-    ended: () => void = () => {},
-  ): Promise<() => void> {
-    return this.stream(path, splitLines(line), ended);
-  }
-
-  /** Like `watch`, for the parts as they come. */
-  async stream(
-    path: string,
-    part: (bytes: Buffer) => void,
-    ended: () => void = () => {},
+    ended: (reason: Error) => void = () => {},
   ): Promise<() => void> {
     const connection = new Connection(this.#reach.options);
-    const answer = await connection.open(
-      `GET ${path} HTTP/1.1\r\n${this.#reach.headers}\r\n`,
-      part,
-    );
+    const request = `GET ${path} HTTP/1.1\r\n${this.#reach.headers}\r\n`;
+    const answer = await connection.open(request, splitLines(line));
     if (answer.code !== 200) {
       connection.close();
       throw new Error(`watch ${path}: ${answer.code} ${answer.body.toString().slice(0, 300)}`);
     }
     if (connection.usable) connection.onclose = ended;
-    else ended();
+    else ended(new Error("ended at once"));
     return () => {
       connection.onclose = () => {};
       connection.close();

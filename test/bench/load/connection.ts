@@ -55,7 +55,7 @@ export class Connection {
   #parts: Buffer[] = [];
   #failure: Error | undefined;
   /** Called once, when no request can be sent any more. */
-  onclose: () => void = () => {};
+  onclose: (reason: Error) => void = () => {};
 
   constructor(options: ConnectionOptions) {
     const parser = new AnswerParser({
@@ -102,7 +102,7 @@ export class Connection {
     this.#socket.destroy();
     this.#waiting?.failed(reason);
     this.#waiting = undefined;
-    this.onclose();
+    this.onclose(reason);
   }
 
   #begin(request: string, waiting: Waiting): void {

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Client, MERGE_PATCH, type Target } from "./client.ts";
 import { fromKubeconfig } from "./kubeconfig.ts";
-import { type Player, PREFIX, playNodes } from "./player.ts";
+import { PREFIX, playNodes } from "./player.ts";
 import type { Process } from "./processes.ts";
-import { type Cluster, ownCluster, processesOf } from "./target.ts";
+import { type Cluster, ownCluster, processesOf, type StartUp } from "./target.ts";
 
 export interface Contender {
   readonly name: string;
@@ -33,6 +33,8 @@ interface Peer {
   readonly kubeconfig: string;
   readonly processes?: Readonly<Record<string, number>>;
   readonly durability?: string;
+  /** Milliseconds from the start of its first process. */
+  readonly startUp?: { readonly readyz: number };
 }
 
 /** @throws Error on a text that is not of the form of SPEC_USAGE */
@@ -88,6 +90,7 @@ function ofPeer(folder: string, settings: Settings): Contender {
   return given({
     ...{ name: peer.name, sibling: false, target, durability, settings },
     known: () => processes,
+    ...(peer.startUp && { startUp: { answered: peer.startUp.readyz } }),
   });
 }
 
@@ -99,13 +102,7 @@ export function ofCheckout(name: string, checkout: string, settings: Settings): 
     open: async (nodes) => {
       const cluster = await ownCluster({ checkout, durability, nodes: played ? 1 : nodes });
       try {
-        if (!played) return cluster;
-        const client = new Client(cluster.target, 1);
-        const [own] = await nodeNames(client);
-        const cordoned = { spec: { unschedulable: true } };
-        await client.ok("PATCH", `/api/v1/nodes/${own}`, cordoned, MERGE_PATCH);
-        client.close();
-        return withPlayer(cluster, await playNodes(cluster.target, nodes), nodes);
+        return played ? await withPlayer(cluster, nodes) : cluster;
       } catch (error) {
         await cluster.stop();
         throw error;
@@ -121,26 +118,27 @@ interface Given {
   readonly known: () => readonly Process[];
   readonly durability: string;
   readonly settings: Settings;
+  readonly startUp?: StartUp;
 }
 
 /** A server that runs already: without nodes of its own they are played. */
-function given({ name, sibling, target, known, durability, settings }: Given): Contender {
+function given({ name, sibling, target, known, durability, settings, startUp }: Given): Contender {
   return {
     ...{ name, sibling },
     open: async (nodes) => {
       const client = new Client(target, 1);
-      const own = (await nodeNames(client)).filter((each) => !each.startsWith(PREFIX)).length;
+      const { length: own } = await ownNodes(client);
       client.close();
       const description = `${target.server}, ${own} nodes of its own, durability: ${durability}`;
       const stop = async (): Promise<void> => {};
       const cluster: Cluster = {
-        ...{ target, description, own: false, stop },
+        ...{ target, description, own: false, stop, ...(startUp && { startUp }) },
         get processes() {
           return known();
         },
       };
       if (own === 0 || settings.played) {
-        return withPlayer(cluster, await playNodes(target, nodes), nodes);
+        return withPlayer(cluster, nodes);
       }
       if (nodes === 1 || own === nodes) return cluster;
       throw new Error(`${name} has ${own} nodes, ${nodes} are needed: --played plays them`);
@@ -148,8 +146,20 @@ function given({ name, sibling, target, known, durability, settings }: Given): C
   };
 }
 
-function withPlayer(cluster: Cluster, player: Player, nodes: number): Cluster {
+/** Its own nodes, if it has any, take no more pods until the end. */
+async function withPlayer(cluster: Cluster, nodes: number): Promise<Cluster> {
   const { target, own, startUp } = cluster;
+  const client = new Client(target, 1);
+  const others = await ownNodes(client);
+  const cordon = async (unschedulable: boolean): Promise<void> => {
+    for (const name of others) {
+      const patch = { spec: { unschedulable } };
+      await client.ok("PATCH", `/api/v1/nodes/${name}`, patch, MERGE_PATCH);
+    }
+    client.close();
+  };
+  await cordon(true);
+  const player = await playNodes(target, nodes);
   return {
     ...{ target, own, ...(startUp && { startUp }) },
     description: `${cluster.description}, and ${nodes} played nodes`,
@@ -158,12 +168,14 @@ function withPlayer(cluster: Cluster, player: Player, nodes: number): Cluster {
     },
     stop: async () => {
       await player.stop();
+      if (!own) await cordon(false);
       await cluster.stop();
     },
   };
 }
 
-async function nodeNames(client: Client): Promise<string[]> {
+async function ownNodes(client: Client): Promise<string[]> {
   const { items } = await client.json<{ items: { metadata: { name: string } }[] }>("/api/v1/nodes");
-  return items.map(({ metadata }) => metadata.name);
+  const names = items.map(({ metadata }) => metadata.name);
+  return names.filter((name) => !name.startsWith(PREFIX));
 }

@@ -39,7 +39,11 @@ export class Objects {
       update: (side) => this.#update(side),
       delete: (side) => this.#delete(side),
     };
-    return Object.entries(runs).map(([name, run]) => ({ group, name, nodes: 1, run }));
+    return Object.entries(runs).map(([name, run]) => {
+      const empty = name === "create";
+      const prepare = (side: Side) => (empty ? this.#emptied(side) : this.#filled(side));
+      return { group, name, nodes: 1, prepare, run };
+    });
   }
 
   async #stock(side: Side): Promise<Stock> {
@@ -90,25 +94,25 @@ export class Objects {
   }
 
   async #create(side: Side): Promise<void> {
-    const stock = await this.#emptied(side);
+    const stock = await this.#stock(side);
     const run = () =>
       load(this.#count(side), side.limits.mostMs, (index) => this.#post(side, stock, index));
     stock.present = (await this.#rate(side, "create", run)).done;
   }
 
   async #get(side: Side): Promise<void> {
-    const { path, present } = await this.#filled(side);
+    const { path, present } = await this.#stock(side);
     const work = (index: number) => side.client.ok("GET", `${path}/${any(index, present)}`);
     await this.#rate(side, "get", () => load(Infinity, side.limits.durationMs, work));
   }
 
   async #list(side: Side): Promise<void> {
-    const { path, present } = await this.#filled(side);
+    const { path, present } = await this.#stock(side);
     await measureLists(side, { path, count: present, of: this.#kind.name });
   }
 
   async #patch(side: Side): Promise<void> {
-    const { path, present } = await this.#filled(side);
+    const { path, present } = await this.#stock(side);
     const work = (index: number) => {
       const patch = { metadata: { annotations: { turn: String(index) } } };
       return side.client.ok("PATCH", `${path}/${any(index, present)}`, patch, MERGE_PATCH);
@@ -119,7 +123,7 @@ export class Objects {
   /** As every client does it: read, change, write with the revision read; on 409 anew. */
   async #update(side: Side): Promise<void> {
     const { client, limits } = side;
-    const { path } = await this.#filled(side);
+    const { path } = await this.#stock(side);
     let conflicts = 0;
     const work = async (index: number): Promise<void> => {
       const url = `${path}/${name(index % HOT_OBJECTS)}`;
@@ -142,7 +146,7 @@ export class Objects {
   }
 
   async #delete(side: Side): Promise<void> {
-    const stock = await this.#filled(side);
+    const stock = await this.#stock(side);
     const { path, present } = stock;
     await this.#rate(side, "delete", () =>
       load(present, Infinity, (index) => side.client.ok("DELETE", `${path}/${name(index)}`)),

@@ -1,5 +1,6 @@
 /** Pods of a namespace as one watch shows them, and the moments at which they got on. */
 import type { Client } from "./client.ts";
+import { type Following, follow } from "./follow.ts";
 import { until } from "./lanes.ts";
 
 export interface Pod {
@@ -18,24 +19,25 @@ export class PodObserver {
   /** Versions of pods. */
   versions = 0;
   #failure: string | undefined;
-  #stop: () => void = () => {};
+  #following: Following | undefined;
 
   /** Sees what is there as if it came now. */
   static async open(client: Client, namespace: string): Promise<PodObserver> {
     const path = `/api/v1/namespaces/${namespace}/pods`;
     const observer = new PodObserver();
-    observer.#stop = await client.watch(
-      `${path}?watch=true&timeoutSeconds=3600`,
+    observer.#following = await follow(
+      client,
+      { path },
       (line) => observer.#see(line),
-      () => {
-        observer.#failure = "the server ended the watch of pods";
+      ({ message }) => {
+        observer.#failure = `watch of pods: ${message}`;
       },
     );
     return observer;
   }
 
   close(): void {
-    this.#stop();
+    this.#following?.stop();
   }
 
   /** False when it was not reached in five minutes. @throws Error when the watch has failed */
@@ -47,11 +49,6 @@ export class PodObserver {
 
   #see(line: Buffer): void {
     const { type, object } = JSON.parse(line.toString()) as { type: string; object: Pod };
-    if (type === "BOOKMARK") return;
-    if (type === "ERROR") {
-      this.#failure = `watch of pods: ${line}`;
-      return;
-    }
     const { name } = object.metadata;
     this.versions++;
     if (type === "DELETED") {

@@ -62,7 +62,9 @@ export class Report {
     const [first, ...others] = this.sides;
     const several = others.length > 0;
     const columns = this.sides.flatMap(({ name }) => [several ? name : "median", "lowest–highest"]);
-    const ratios = several ? others.map(({ name }) => `ratio to ${name}`) : ["reference", "ratio"];
+    const ratios = several
+      ? others.map(({ name }) => (others.length === 1 ? "ratio" : `ratio to ${name}`))
+      : ["reference", "ratio"];
     const head = ["", "unit", ...columns, ...ratios, "budget", ...(several ? [] : ["note"])];
     const lines = [...this.#figures].map(([what, bySide]) => {
       const figure = [...bySide.values()][0]?.[0] as Figure;

@@ -110,19 +110,24 @@ export class Rounds {
 
   /** What one of them fails at is said, and no reason to end the others. */
   async #runOn(side: Side, workload: Workload): Promise<void> {
-    const { processes } = side.cluster;
     const title = `${workload.group}/${workload.name}`;
     console.info(` ${side.name}, ${title}`);
-    forgetPeaks(processes);
-    const [before, generator] = [usageOf(processes), process.cpuUsage()];
     try {
-      await workload.run(side);
+      await workload.prepare?.(side);
+      await this.#counted(side, title, () => workload.run(side));
     } catch (error) {
       const failure = `${side.name}, ${title}: ${(error as Error).message}`;
       this.failures.push(failure);
       console.info(`  FAILED: ${failure}`);
       await untilUsable(side.client, side.nodes);
     }
+  }
+
+  async #counted(side: Side, title: string, run: () => Promise<void>): Promise<void> {
+    const { processes } = side.cluster;
+    forgetPeaks(processes);
+    const [before, generator] = [usageOf(processes), process.cpuUsage()];
+    await run();
     const { user, system } = process.cpuUsage(generator);
     const after = usageOf(side.cluster.processes);
     const by = (of: (usage: Usage) => number) =>

@@ -35,6 +35,8 @@ export interface Workload {
   readonly long?: boolean;
   /** Only on a cluster that this program has started. */
   readonly ownOnly?: boolean;
+  /** What has to be there, made before anything is counted. */
+  prepare?(side: Side): Promise<unknown>;
   run(side: Side): Promise<void>;
 }
 

@@ -12,13 +12,20 @@ import type { Process } from "./processes.ts";
 
 const POLL_MS = 5;
 
+/** Milliseconds from the start of the program, of a new cluster. */
+export interface StartUp {
+  readonly answered: number;
+  /** To the first Ready node. */
+  readonly ready?: number;
+}
+
 export interface Cluster {
   readonly target: Target;
   /** Those known now: one that was restarted has another pid. */
   readonly processes: readonly Process[];
   readonly description: string;
-  /** Milliseconds from the start of the program; absent for a server that ran already. */
-  readonly startUp?: { readonly answered: number; readonly ready: number };
+  /** Absent where nobody knows. */
+  readonly startUp?: StartUp;
   /** Started by this program. */
   readonly own: boolean;
   stop(): Promise<void>;

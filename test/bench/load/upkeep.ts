@@ -26,11 +26,11 @@ export const RECOVERY: Workload = {
 
 async function measureStartUp(side: Side): Promise<void> {
   const { answered, ready } = side.cluster.startUp ?? {};
-  if (answered === undefined || ready === undefined) return;
-  const first = { value: answered / 1000, unit: "s", limit: 1.5 };
-  side.add({ what: "start to first answered request, new cluster", ...first });
-  const second = { value: ready / 1000, unit: "s", reference: 4 };
-  side.add({ what: "start to a Ready node, new cluster", ...second });
+  const seconds = (what: string, ms: number | undefined, compared: object): void => {
+    if (ms !== undefined) side.add({ what, value: ms / 1000, unit: "s", ...compared });
+  };
+  seconds("start to first answered request, new cluster", answered, { limit: 1.5 });
+  seconds("start to a Ready node, new cluster", ready, { reference: 4 });
 }
 
 async function measureIdle(side: Side): Promise<void> {

@@ -1,6 +1,8 @@
 /** Watch fan-out: the same changes to many watchers, in a burst and paced. */
 import { configMap } from "./bodies.ts";
+import { type Following, follow } from "./follow.ts";
 import { each, load, pause, until } from "./lanes.ts";
+import { sum } from "./processes.ts";
 import { quantile } from "./report.ts";
 import { meter, newNamespace, type Side, type Workload } from "./side.ts";
 
@@ -26,6 +28,7 @@ class Audience {
   last = 0;
   latencies: number[] = [];
   failure: string | undefined;
+  readonly watches: Following[] = [];
 
   /** Others write to the namespace too: only what carries the time of its sending counts. */
   line(timed: boolean): (text: Buffer) => void {
@@ -51,9 +54,10 @@ class Audience {
     await until(got, WAIT_MS);
     this.last = Math.max(this.last, performance.now());
     if (this.failure !== undefined) return this.failure;
-    return this.received === expected
-      ? "all delivered"
-      : `${expected - this.received} of ${expected} NOT DELIVERED`;
+    const missing = expected - this.received;
+    if (missing !== 0) return `${missing} of ${expected} NOT DELIVERED`;
+    const resumed = sum(this.watches.map((each) => each.resumed));
+    return resumed === 0 ? "all delivered" : `all delivered, watches ended ${resumed} times`;
   }
 }
 
@@ -61,24 +65,23 @@ async function measureWatches(side: Side, watchers: number): Promise<void> {
   const { client, limits } = side;
   const path = `/api/v1/namespaces/${await newNamespace(side, "watch")}/configmaps`;
   const { metadata } = await client.json<{ metadata: { resourceVersion: string } }>(path);
-  const query = `?watch=true&timeoutSeconds=3600&resourceVersion=${metadata.resourceVersion}`;
+  const from = { path, revision: metadata.resourceVersion };
   const audience = new Audience();
-  const stops: (() => void)[] = [];
-  const ended = () => {
-    audience.failure = "a watch was ended by the server: NOT ALL DELIVERED";
+  const failed = ({ message }: Error) => {
+    audience.failure = `NOT ALL DELIVERED: ${message}`;
   };
   const create = (name: string): Promise<unknown> =>
     client.ok("POST", path, configMap(name, { sent: performance.now().toFixed(2) }));
   try {
     await each(watchers, async (index) => {
       const timed = index % Math.ceil(watchers / TIMED) === 0;
-      stops.push(await client.watch(path + query, audience.line(timed), ended));
+      audience.watches.push(await follow(client, from, audience.line(timed), failed));
     });
     const changes = limits.quick ? CHANGES.quick : CHANGES.full;
     await burst(side, watchers, audience, (index) => create(`b-${index}`), changes);
     await paced(side, watchers, audience, (index) => create(`p-${index}`));
   } finally {
-    for (const stop of stops) stop();
+    for (const watch of audience.watches) watch.stop();
   }
   await client.ok("DELETE", path);
 }
