@@ -1,8 +1,16 @@
+import type { MsgHdrs } from "nats";
 import type { Revision } from "../shared/store/store.ts";
+import { headersOf } from "./headers.ts";
 import type { Log } from "./log.ts";
+import { lull } from "./lull.ts";
 import { ApiError, type ApiErrorBody } from "./requests.ts";
 
 const ANSWER_MS = 5_000;
+/** How long a busy process gathers readers for one question at most. */
+const GATHER_MS = 1;
+const WRONG_LAST_SEQUENCE = 10071;
+/** No stream ever ends there; the refusal says where it does. */
+const IMPOSSIBLE = ["Nats-Expected-Last-Sequence", String(Number.MAX_SAFE_INTEGER)] as const;
 
 /**
  * Asks the log for its end: one question at a time, and one for all who began to wait before it was
@@ -15,12 +23,15 @@ const ANSWER_MS = 5_000;
 export class Barrier {
   readonly #log: Log;
   readonly #replicas: number;
+  readonly #readOnly: boolean;
   #asking: Promise<Revision> | undefined;
   #next: Promise<Revision> | undefined;
 
-  constructor(log: Log, replicas: number) {
+  /** A user that may only read asks the stream for its description. */
+  constructor(log: Log, options: { replicas: number; readOnly: boolean }) {
     this.#log = log;
-    this.#replicas = replicas;
+    this.#replicas = options.replicas;
+    this.#readOnly = options.readOnly;
   }
 
   /** The last revision at some moment after the call. */
@@ -31,23 +42,42 @@ export class Barrier {
 
   async #askNext(): Promise<Revision> {
     await this.#asking?.catch(() => 0);
-    // Everybody who comes in the same turn of the event loop takes part: under load a question
-    // costs the server about as much as all else that a read needs.
-    await new Promise((resolve) => setImmediate(resolve));
+    // Under load a question costs about as much as all else that a read needs.
+    await lull(GATHER_MS);
     this.#next = undefined;
-    const asking = this.#replicas > 1 ? this.#publish() : this.#log.head();
+    const asking = this.#ask();
     this.#asking = asking;
     return asking;
   }
 
+  #ask(): Promise<Revision> {
+    if (this.#replicas > 1) return this.#publish();
+    return this.#readOnly ? this.#log.head() : this.#publishInVain();
+  }
+
   async #publish(): Promise<Revision> {
-    const subject = `$KV.${this.#log.name}.barrier`;
-    const answer = await this.#log.requests.request(subject, "", { timeoutMs: ANSWER_MS });
-    const { seq, error } = JSON.parse(Buffer.from(answer.data).toString()) as {
-      seq: Revision;
-      error?: ApiErrorBody;
-    };
+    const { seq, error } = await this.#send();
     if (error) throw new ApiError(error);
     return seq;
   }
+
+  /** A message that the stream must refuse, which costs it less than to describe itself. */
+  async #publishInVain(): Promise<Revision> {
+    const { error } = await this.#send(headersOf([IMPOSSIBLE]));
+    const found = /\d+$/.exec(error?.description ?? "");
+    if (error?.err_code !== WRONG_LAST_SEQUENCE || !found) return this.#log.head();
+    return Number(found[0]);
+  }
+
+  async #send(headers?: MsgHdrs): Promise<PublishAck> {
+    const subject = `$KV.${this.#log.name}.barrier`;
+    const options = { timeoutMs: ANSWER_MS, ...(headers ? { headers } : {}) };
+    const answer = await this.#log.requests.request(subject, "", options);
+    return JSON.parse(Buffer.from(answer.data).toString()) as PublishAck;
+  }
+}
+
+interface PublishAck {
+  readonly seq: Revision;
+  readonly error?: ApiErrorBody;
 }

@@ -59,6 +59,8 @@ export class Log {
 
   /** The version at exactly this revision; undefined when it is gone. */
   async versionAt(revision: Revision): Promise<Version | undefined> {
+    // For the server, sequence 0 is no question at all.
+    if (revision < 1) return undefined;
     const message = await this.#direct({ seq: revision });
     return message && directVersion(message);
   }

@@ -91,7 +91,10 @@ class JetStreamStore implements Store {
     this.#runtime = runtime;
     this.#readOnly = options.readOnly ?? false;
     this.#writer = new Writer(this.#log, this.#tails);
-    this.#barrier = new Barrier(this.#log, options.replicas ?? 1);
+    this.#barrier = new Barrier(this.#log, {
+      replicas: options.replicas ?? 1,
+      readOnly: this.#readOnly,
+    });
   }
 
   async commit(writes: readonly Write[], headers: WriteHeaders): Promise<Revision[]> {

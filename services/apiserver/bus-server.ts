@@ -37,6 +37,11 @@ import type { BodyResponse, Engine, ResourceRequest, UserInfo } from "./request.
 import { storeStatus } from "./write.ts";
 
 const QUEUE = "apiserver";
+/**
+ * Verbs that are served as they come. The others may decide on a hundred writes each; between two
+ * of them whatever else has arrived has its turn, so that people do not wait behind all of them.
+ */
+const LIGHT: ReadonlySet<string> = new Set(["get", "watch", "token"]);
 
 export interface BusServerOptions {
   /** As the apiserver. */
@@ -88,6 +93,8 @@ class BusServer {
   readonly #events: EventIndex;
   readonly #replica: string;
   readonly #underWay = new Set<Promise<void>>();
+  /** In the order of arrival; one is begun in each turn of the event loop. */
+  readonly #waiting: BusMessage[] = [];
   /** Plans under way by trace: a repetition joins the first. */
   readonly #plans = new Map<string, Promise<PlanResponse>>();
 
@@ -105,12 +112,31 @@ class BusServer {
   }
 
   async settled(): Promise<void> {
+    for (const message of this.#waiting.splice(0)) this.#take(message);
     await Promise.all(this.#underWay);
   }
 
   request(message: BusMessage): void {
-    const { identity, verb } = subjectOf(message);
+    const { verb } = subjectOf(message);
     if (verb === "more" || verb === "stop") return;
+    if (LIGHT.has(verb)) {
+      this.#take(message);
+      return;
+    }
+    this.#waiting.push(message);
+    if (this.#waiting.length === 1) this.#takeSoon();
+  }
+
+  #takeSoon(): void {
+    this.#context.runtime.timers.after(0, () => {
+      const message = this.#waiting.shift();
+      if (message !== undefined) this.#take(message);
+      if (this.#waiting.length > 0) this.#takeSoon();
+    });
+  }
+
+  #take(message: BusMessage): void {
+    const { identity, verb } = subjectOf(message);
     const work = this.#serve(identity, verb, message).catch((error: unknown) => {
       const status = statusOf(storeStatus(error));
       if (status.code === 500)

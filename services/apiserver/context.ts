@@ -7,6 +7,7 @@ import type { Store } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
 import type { TokenIssuer } from "./auth/tokens.ts";
 import { Freshness } from "./freshness.ts";
+import { ListCache } from "./list-cache.ts";
 import { KeyLocks } from "./locks.ts";
 import type { Authorizer } from "./request.ts";
 import { Traces } from "./traces.ts";
@@ -40,6 +41,7 @@ export interface Log {
   readonly projection: ProjectionReader;
   readonly freshness: Freshness;
   readonly watches: WatchHub;
+  readonly lists: ListCache;
 }
 
 /** Everything that the verbs share. */
@@ -55,7 +57,8 @@ export function createContext(options: EngineOptions): EngineContext {
     const projection = options.projections[name];
     const freshness = new Freshness(store, projection);
     const watches = new WatchHub(projection, options.runtime, options.logger);
-    return { name, store, projection, freshness, watches };
+    const lists = new ListCache(options.runtime.clock);
+    return { name, store, projection, freshness, watches, lists };
   };
   const logs = { cluster: logOf("cluster"), events: logOf("events"), leases: logOf("leases") };
   const traces = new Traces();

@@ -2,12 +2,12 @@ import type { ActionResult, StatusBody } from "../../shared/actor/api.ts";
 import type { Action } from "../../shared/actor/plan.ts";
 import { decodeObject } from "../../shared/api/decode.ts";
 import { applyDefaults } from "../../shared/api/defaults.ts";
-import { badRequest, statusOf } from "../../shared/api/errors.ts";
+import { badRequest, StatusError, statusOf } from "../../shared/api/errors.ts";
 import { type KeyParts, parseKey } from "../../shared/api/key.ts";
 import { kindByResource } from "../../shared/api/kinds.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
 import { type Key, type Revision, WRITES_PER_COMMIT_MAX } from "../../shared/store/store.ts";
-import { NODE_RECORDS, recordKey } from "./allocation/record.ts";
+import { FENCE_KEY } from "./allocation/record.ts";
 import { authorize } from "./authorize.ts";
 import { type EngineContext, type Log, logOfTable } from "./context.ts";
 import { AdmissionError, type Asked } from "./decided.ts";
@@ -58,7 +58,7 @@ interface Step {
   readonly asked: Asked;
 }
 
-/** Per action: the key it wrote, or why admission dropped it. */
+/** Per action: the key it wrote, or why it was dropped. */
 type Decision = { readonly key: Key } | { readonly dropped: StatusBody };
 
 type Outcome =
@@ -118,8 +118,7 @@ function subresourceOf(action: Action): string {
 
 /** Keys that are surely written: plans on the same keys take turns in this replica. */
 function keysOf({ action }: Step): Key[] {
-  if (action.op === "bind") return [action.key, recordKey(NODE_RECORDS, action.node)];
-  return [action.key];
+  return action.op === "bind" ? [action.key, FENCE_KEY] : [action.key];
 }
 
 /** Each action on top of those before it. */
@@ -136,10 +135,20 @@ function decideOrDrop(draft: Draft, step: Step): Decision {
   try {
     return { key: decideAction(draft, step) };
   } catch (error) {
-    if (!(error instanceof AdmissionError)) throw error;
+    const refused = error instanceof StatusError && isSettled(draft, step.action);
+    if (!refused && !(error instanceof AdmissionError)) throw error;
     draft.rollback();
     return { dropped: error.body };
   }
+}
+
+/**
+ * Bindings are decided each for itself: one that cannot be does not hold up the others. Only what
+ * was decided on a newer state than the one here has to wait for that.
+ */
+function isSettled(draft: Draft, action: Action): boolean {
+  if (action.op !== "bind") return false;
+  return Number(action.expect) <= draft.context.projections.cluster.revision;
 }
 
 function decideAction(draft: Draft, { action, asked }: Step): Key {

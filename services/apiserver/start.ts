@@ -42,6 +42,8 @@ export interface HttpsOptions {
   readonly port: number;
   /** Default: all addresses. */
   readonly address?: string;
+  /** The descriptor of a socket that has the port already, and that others may accept from, too. */
+  readonly socket?: number;
   readonly staticTokens?: StaticTokens;
 }
 
@@ -144,7 +146,7 @@ const NO_TOKENS: EngineContext["tokens"] = {
 
 function serveHttps(
   { bus, runtime, logger }: ActorDependencies,
-  { pki, port, address, staticTokens }: HttpsOptions,
+  { pki, port, address, socket, staticTokens }: HttpsOptions,
   { authorizer, projections }: EngineContext,
   engine: Engine,
   issuer: ServiceAccountTokens,
@@ -168,6 +170,7 @@ function serveHttps(
     tls: { certificate, key, clientAuthority: pki.ca.certificate },
     port,
     ...(address ? { address } : {}),
+    ...(socket === undefined ? {} : { socket }),
   });
 }
 

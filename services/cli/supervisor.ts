@@ -15,7 +15,12 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   /** Comes before the machine's other work, where that is permitted. */
   readonly preferred?: boolean;
+  /** A descriptor that it is handed, as its number `HANDED_FD`. */
+  readonly socket?: number;
 }
+
+/** Behind its input and outputs. */
+export const HANDED_FD = 3;
 
 interface Supervised {
   readonly spec: ProcessSpec;
@@ -83,7 +88,8 @@ export class Supervisor {
   #spawn(supervised: Supervised): void {
     const { spec } = supervised;
     const log = openSync(join(this.#paths.logs, `${spec.name}.log`), "a");
-    const child = spawn(spec.file, spec.args, { stdio: ["ignore", log, log] });
+    const handed = spec.socket === undefined ? [] : [spec.socket];
+    const child = spawn(spec.file, spec.args, { stdio: ["ignore", log, log, ...handed] });
     closeSync(log);
     supervised.child = child;
     supervised.starts.push(Date.now());

@@ -29,13 +29,13 @@ import { cacheFolder, programFile } from "./folders.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
-import { firstFree, isFree } from "./ports.ts";
+import { firstFree, isFree, type SharedSocket, takePort } from "./ports.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
-import { type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
 import { UsageError } from "./usage-error.ts";
 
 export interface UpOptions {
@@ -74,12 +74,14 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
     process.stderr.write(`${new Date().toISOString()} ${name} ended (${how}); ${when}\n`);
   });
   let begun = false;
+  let socket: SharedSocket | undefined;
   try {
     // Pods of a supervisor that was killed go on; its processes are replaced.
     await endLeftovers(paths);
     const settings = await settle(options, paths, progress);
     begun = true;
-    await Promise.race([start(settings, paths, supervisor, progress), stopped.promise]);
+    socket = takePort(settings.apiPort);
+    await Promise.race([start(settings, paths, supervisor, socket, progress), stopped.promise]);
     if (!stopped.requested()) progress.ready(summaryOf(settings, paths));
     await stopped.promise;
   } catch (error) {
@@ -92,6 +94,7 @@ export async function up(options: UpOptions, progress: Progress): Promise<void> 
     process.stderr.write("\n");
     await progress.step("Stopping", async () => {
       await supervisor.stop();
+      socket?.close();
       if (begun) await stopNodes(paths);
     });
     rmSync(join(paths.run, "supervisor.pid"), { force: true });
@@ -183,6 +186,7 @@ async function start(
   settings: ClusterSettings,
   paths: Paths,
   supervisor: Supervisor,
+  socket: SharedSocket,
   progress: Progress,
 ): Promise<void> {
   const runtime = liveRuntime();
@@ -199,7 +203,7 @@ async function start(
   if (settings.runtime === "cri") {
     await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
   }
-  for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths));
+  for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths, socket));
   const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
   await progress.step("Starting the control plane", () => untilReady(wait));
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
@@ -231,8 +235,11 @@ function natsServer(
   return { name: "nats-server", file: binary, args, preferred: true };
 }
 
-function ownProcess(name: string, paths: Paths): ProcessSpec {
+function ownProcess(name: string, paths: Paths, socket: SharedSocket): ProcessSpec {
   const args = [programFile("process.js"), "--data", paths.data, "--process", name];
   // Not a node's: containers would inherit it.
-  return { name, file: process.execPath, args, preferred: /^(apiserver|control)/.test(name) };
+  const preferred = /^(apiserver|control)/.test(name);
+  const spec = { name, file: process.execPath, args, preferred };
+  if (!/^apiserver/.test(name)) return spec;
+  return { ...spec, args: [...args, "--socket", String(HANDED_FD)], socket: socket.fd };
 }

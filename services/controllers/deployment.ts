@@ -71,8 +71,13 @@ export function reconcile(key: Key, at: Snapshot): Plan {
   const deployment = at.getKey<Deployment>(key);
   if (deployment?.spec === undefined) return { actions: [] };
   const selector = labelSelectorOf(deployment.spec.selector);
-  const claimed = claim(deployment, candidates(deployment, at), (labels) =>
-    selector.matchesLabels(labels),
+  const { namespace, uid } = deployment.metadata;
+  const labelled = deployment.spec.selector.matchLabels ?? {};
+  const claimed = claim(
+    deployment,
+    at.ownedBy<ReplicaSet>("replicasets.apps", uid as string),
+    at.labelled<ReplicaSet>("replicasets.apps", namespace, labelled),
+    (labels) => selector.matchesLabels(labels),
   );
   if (deployment.metadata.deletionTimestamp !== undefined) {
     return conclude(deployment, key, at, revisionsOf(deployment, claimed.owned), emptyStep());
@@ -87,14 +92,6 @@ export function reconcile(key: Key, at: Snapshot): Plan {
     return conclude(deployment, key, at, revisions, step);
   }
   return conclude(deployment, key, at, revisions, nextStep(deployment, revisions, at));
-}
-
-function candidates(deployment: Deployment, at: Snapshot): Set<ReplicaSet> {
-  const { namespace, uid } = deployment.metadata;
-  const labels = deployment.spec?.selector.matchLabels ?? {};
-  const found = new Set(at.ownedBy<ReplicaSet>("replicasets.apps", uid as string));
-  for (const rs of at.labelled<ReplicaSet>("replicasets.apps", namespace, labels)) found.add(rs);
-  return found;
 }
 
 function changeOwners(rs: ReplicaSet, adopter?: Deployment, releaser?: string): Action {

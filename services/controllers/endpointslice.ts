@@ -9,7 +9,7 @@ import type { Endpoint, EndpointSlice, Pod, Service } from "../../shared/api/gen
 import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { Key } from "../../shared/store/store.ts";
-import { type EndpointGroup, endpointGroups } from "./lib/endpoints.ts";
+import { type EndpointGroup, endpointGroups, sameEndpoint } from "./lib/endpoints.ts";
 import { canonical, nameWithSuffix, suffixOf } from "./lib/names.ts";
 import { controllerReference } from "./lib/owners.ts";
 
@@ -27,12 +27,16 @@ export const endpointslice: Controller = {
   reconcile,
 };
 
-/** Services that select the pod, before or after the change. */
+/**
+ * Services that select the pod, before or after the change, if the change shows in their endpoints:
+ * most of a pod's changes do not.
+ */
 export function wokenByPod(
   object: KubernetesObject | undefined,
   old: KubernetesObject | undefined,
   at: Snapshot,
 ): readonly Key[] {
+  if (sameEndpoint(old as Pod | undefined, object as Pod | undefined)) return [];
   const namespace = (object ?? old)?.metadata.namespace as string;
   const keys: Key[] = [];
   for (const service of at.list<Service>("services", namespace)) {

@@ -55,7 +55,13 @@ export function reconcile(key: Key, at: Snapshot): Plan {
   const rs = at.getKey<ReplicaSet>(key);
   if (rs?.spec === undefined) return { actions: [] };
   const selector = labelSelectorOf(rs.spec.selector);
-  const claimed = claim(rs, candidates(rs, at), (labels) => selector.matchesLabels(labels));
+  const { namespace, uid } = rs.metadata;
+  const claimed = claim(
+    rs,
+    at.ownedBy<Pod>("pods", uid as string),
+    at.labelled<Pod>("pods", namespace, rs.spec.selector.matchLabels ?? {}),
+    (labels) => selector.matchesLabels(labels),
+  );
   const pods = claimed.owned.filter(isActive);
   const deleting = rs.metadata.deletionTimestamp !== undefined;
   const surplus = deleting ? 0 : pods.length - (rs.spec.replicas ?? 1);
@@ -75,14 +81,6 @@ export function reconcile(key: Key, at: Snapshot): Plan {
     remaining = pods.filter((pod) => !doomed.has(pod));
   }
   return withStatus(rs, key, at, { remaining, created, all: claimed.owned, writes, events });
-}
-
-function candidates(rs: ReplicaSet, at: Snapshot): Set<Pod> {
-  const namespace = rs.metadata.namespace as string;
-  const labels = rs.spec?.selector.matchLabels ?? {};
-  const found = new Set(at.ownedBy<Pod>("pods", rs.metadata.uid as string));
-  for (const pod of at.labelled<Pod>("pods", namespace, labels)) found.add(pod);
-  return found;
 }
 
 function ownershipChanges(
@@ -193,24 +191,18 @@ interface Outcome {
 /** The claim: the status as it is once the writes are in, guarded by the revision decided on. */
 function withStatus(rs: ReplicaSet, key: Key, at: Snapshot, outcome: Outcome): Plan {
   const { remaining, created, all, writes, events } = outcome;
-  const minReadySeconds = rs.spec?.minReadySeconds ?? 0;
-  const waits = remaining.map((pod) => msUntilAvailable(pod, minReadySeconds, at.now));
-  const templateLabels = Object.entries(rs.spec?.template?.metadata?.labels ?? {});
-  const fullyLabeled = remaining.filter((pod) =>
-    templateLabels.every(([label, value]) => pod.metadata.labels?.[label] === value),
-  );
+  const { fullyLabeled, ready, available, msUntilMore } = countsOf(rs, remaining, at.now);
   const deletedNow = writes.filter((write) => write.op === "delete").length;
   const terminating = all.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length;
   const status: ReplicaSetStatus = {
     replicas: remaining.length + created,
-    fullyLabeledReplicas: fullyLabeled.length + created,
-    readyReplicas: remaining.filter(isReady).length,
-    availableReplicas: waits.filter((wait) => wait === 0).length,
+    fullyLabeledReplicas: fullyLabeled + created,
+    readyReplicas: ready,
+    availableReplicas: available,
     terminatingReplicas: terminating + deletedNow,
     observedGeneration: rs.metadata.generation ?? 0,
   };
-  const pending = waits.filter((wait): wait is number => wait !== undefined && wait > 0);
-  const requeue = pending.length > 0 ? { requeueAfterMs: Math.min(...pending) } : {};
+  const requeue = Number.isFinite(msUntilMore) ? { requeueAfterMs: msUntilMore } : {};
   if (writes.length === 0 && sameStatus(rs.status, status)) return { actions: [], ...requeue };
   const last: Action = {
     op: "update",
@@ -222,6 +214,37 @@ function withStatus(rs: ReplicaSet, key: Key, at: Snapshot, outcome: Outcome): P
   };
   const reason = describe(writes, status);
   return { actions: [...writes, last], events, reason, ...requeue };
+}
+
+interface Counts {
+  fullyLabeled: number;
+  ready: number;
+  available: number;
+  /** Until the next pod becomes available by the passing of time alone; infinite: none will. */
+  msUntilMore: number;
+}
+
+/** In one go: a ReplicaSet may have thousands of pods. */
+function countsOf(rs: ReplicaSet, pods: readonly Pod[], now: number): Counts {
+  const minReadySeconds = rs.spec?.minReadySeconds ?? 0;
+  const labels = Object.entries(rs.spec?.template?.metadata?.labels ?? {});
+  const counts = {
+    fullyLabeled: 0,
+    ready: 0,
+    available: 0,
+    msUntilMore: Number.POSITIVE_INFINITY,
+  };
+  for (const pod of pods) {
+    if (labels.every(([label, value]) => pod.metadata.labels?.[label] === value)) {
+      counts.fullyLabeled++;
+    }
+    if (!isReady(pod)) continue;
+    counts.ready++;
+    const wait = msUntilAvailable(pod, minReadySeconds, now);
+    if (wait === 0) counts.available++;
+    else if (wait !== undefined) counts.msUntilMore = Math.min(counts.msUntilMore, wait);
+  }
+  return counts;
 }
 
 const COUNTS = [
@@ -248,9 +271,12 @@ function withoutZeros(status: ReplicaSetStatus): Partial<ReplicaSetStatus> {
 }
 
 function describe(writes: readonly Action[], status: ReplicaSetStatus): string {
-  const count = (op: Action["op"]) => writes.filter((write) => write.op === op).length;
-  if (count("create") > 0) return `${count("create")} pods missing`;
-  if (count("delete") > 0) return `${count("delete")} pods too many`;
-  if (count("patch") > 0) return `${count("patch")} pods adopted or released`;
+  const pods = (op: Action["op"]) => {
+    const count = writes.filter((write) => write.op === op).length;
+    return count === 0 ? undefined : `${count} ${count === 1 ? "pod" : "pods"}`;
+  };
+  if (pods("create")) return `${pods("create")} missing`;
+  if (pods("delete")) return `${pods("delete")} too many`;
+  if (pods("patch")) return `${pods("patch")} adopted or released`;
   return `status: ${status.readyReplicas} of ${status.replicas} ready`;
 }

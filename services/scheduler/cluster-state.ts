@@ -1,50 +1,48 @@
 import type { Node, Pod } from "../../shared/api/generated/types.ts";
 import type { Change, ProjectionReader } from "../../shared/store/view.ts";
-import { NodeInfo } from "./node-info.ts";
-import { type PodInfo, podInfo } from "./pod-info.ts";
+import type { NodeInfo } from "./node-info.ts";
+import { NodeTable } from "./node-table.ts";
+import { PodInfo, podInfo } from "./pod-info.ts";
 
-/** What changed, as far as it can matter to pods that found no node. */
-export type Relief = "node" | "pod" | undefined;
+/** What has changed, as far as it can matter to pods that found no node. */
+export interface Relief {
+  /** This node may take what it has refused. */
+  readonly node?: NodeInfo;
+  /** Pods are elsewhere, or other pods, than those that look around have seen. */
+  readonly elsewhere: boolean;
+}
+
+const NO_RELIEF: Relief = { elsewhere: false };
 
 /**
  * Nodes and what runs on them, kept up to date change by change, with the pods that this scheduler
  * has placed but not yet seen bound counted in.
  */
 export class ClusterState {
+  readonly table: NodeTable;
   readonly #projection: ProjectionReader;
-  readonly #nodes = new Map<string, NodeInfo>();
-  /** Node on which a pod is counted, by the pod's uid. */
+  /** Where a pod is counted, by its uid. */
   readonly #counted = new Map<string, string>();
   readonly #assumed = new Set<string>();
-  #list: readonly NodeInfo[] | undefined;
 
-  constructor(projection: ProjectionReader) {
+  /** @param seed See NodeTable. */
+  constructor(projection: ProjectionReader, seed = "") {
     this.#projection = projection;
+    this.table = new NodeTable(seed);
     for (const entry of projection.list("nodes")) this.#setNode(entry.object as Node);
   }
 
-  /** In order of name. */
-  get nodes(): readonly NodeInfo[] {
-    this.#list ??= [...this.#nodes.values()].sort((a, b) =>
-      a.node.metadata.name < b.node.metadata.name ? -1 : 1,
-    );
-    return this.#list;
-  }
-
-  /** Says whether the change may make room. */
   changedNode(change: Change): Relief {
+    const { name } = change.entry;
+    const known = this.table.get(name);
     if (change.type === "DELETED") {
-      const gone = this.#nodes.get(change.entry.name);
-      for (const pod of gone?.pods ?? []) this.#counted.delete(pod.pod.metadata.uid as string);
-      this.#nodes.delete(change.entry.name);
-      this.#list = undefined;
-      return undefined;
+      for (const { uid } of known?.pods ?? []) this.#counted.delete(uid);
+      this.table.delete(name);
+      return { elsewhere: true };
     }
     const node = change.entry.object as Node;
-    const known = this.#nodes.get(node.metadata.name);
-    if (known !== undefined && !matters(known.node, node)) return undefined;
-    this.#setNode(node);
-    return "node";
+    if (known !== undefined && !matters(known.node, node)) return NO_RELIEF;
+    return { node: this.#setNode(node), elsewhere: true };
   }
 
   changedPod(change: Change): Relief {
@@ -53,63 +51,77 @@ export class ClusterState {
     const node = pod.spec?.nodeName;
     if (change.type === "DELETED" || isTerminal(pod)) {
       this.#assumed.delete(uid);
-      return this.#discount(uid) ? "pod" : undefined;
+      const left = this.#discount(uid);
+      return left === undefined ? NO_RELIEF : { node: left, elsewhere: true };
     }
-    if (node) {
-      this.#assumed.delete(uid);
-      this.#count(uid, node, podInfo(pod));
-    }
-    return undefined;
+    if (!node) return NO_RELIEF;
+    const wasAssumed = this.#assumed.delete(uid);
+    const relief = this.#count(node, pod);
+    return wasAssumed ? { ...relief, elsewhere: true } : relief;
   }
 
-  /** The pod has been counted by `schedule`, and stays so until it is seen bound or `forget`. */
-  assume(pod: PodInfo, node: string): void {
-    const uid = pod.pod.metadata.uid as string;
+  /** The pod has been counted by the decision, and stays so until seen bound or `forget`. */
+  assume({ uid }: PodInfo, node: string): void {
     this.#assumed.add(uid);
     this.#counted.set(uid, node);
   }
 
   /** The binding was refused. */
-  forget(pod: PodInfo): void {
-    const uid = pod.pod.metadata.uid as string;
-    if (this.#assumed.delete(uid)) this.#discount(uid);
+  forget({ uid }: PodInfo): Relief {
+    const node = this.#assumed.delete(uid) ? this.#discount(uid) : undefined;
+    return node === undefined ? NO_RELIEF : { node, elsewhere: true };
   }
 
-  #setNode(node: Node): void {
+  #setNode(node: Node): NodeInfo {
     const { name } = node.metadata;
-    const known = this.#nodes.get(name);
-    this.#list = undefined;
-    if (known !== undefined) {
-      this.#nodes.set(name, known.withNode(node));
-      return;
-    }
-    this.#nodes.set(name, new NodeInfo(node));
+    const isNew = this.table.get(name) === undefined;
+    const info = this.table.set(node);
+    if (!isNew) return info;
     for (const entry of this.#projection.onNode(name)) {
       const pod = entry.object as Pod;
-      if (!isTerminal(pod)) this.#count(pod.metadata.uid as string, name, podInfo(pod));
+      if (!isTerminal(pod)) this.#count(name, pod);
     }
+    return info;
   }
 
-  #count(uid: string, node: string, pod: PodInfo): void {
+  #count(name: string, pod: Pod): Relief {
+    const uid = pod.metadata.uid as string;
     const before = this.#counted.get(uid);
-    if (before !== undefined && before !== node) this.#nodes.get(before)?.remove(uid);
-    const info = this.#nodes.get(node);
-    if (info === undefined) return;
-    info.add(uid, pod);
-    this.#counted.set(uid, node);
+    const node = this.table.get(name);
+    const known = before === name ? node?.pod(uid) : undefined;
+    if (node !== undefined && known !== undefined && sameSpecification(known.pod, pod)) {
+      this.table.replace(node, known, new PodInfo(pod, known));
+      return { elsewhere: !sameToOthers(known.pod, pod) };
+    }
+    if (before !== undefined) this.#discount(uid);
+    if (node === undefined) return NO_RELIEF;
+    this.table.add(node, podInfo(pod));
+    this.#counted.set(uid, name);
+    return { ...(before !== undefined && { node }), elsewhere: true };
   }
 
-  #discount(uid: string): boolean {
-    const node = this.#counted.get(uid);
-    if (node === undefined) return false;
+  #discount(uid: string): NodeInfo | undefined {
+    const node = this.table.get(this.#counted.get(uid) ?? "");
     this.#counted.delete(uid);
-    this.#nodes.get(node)?.remove(uid);
-    return true;
+    const pod = node?.pod(uid);
+    if (node !== undefined && pod !== undefined) this.table.remove(node, pod);
+    return node;
   }
 }
 
 export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+}
+
+/** The generation grows with every change of the specification; binding is none. */
+function sameSpecification({ metadata: old }: Pod, { metadata: next }: Pod): boolean {
+  return old.generation !== undefined && old.generation === next.generation;
+}
+
+/** What pods that choose their neighbours look at. */
+function sameToOthers({ metadata: old }: Pod, { metadata: next }: Pod): boolean {
+  if (old.deletionTimestamp !== next.deletionTimestamp) return false;
+  return JSON.stringify(old.labels) === JSON.stringify(next.labels);
 }
 
 /** A heartbeat in the conditions changes nothing for the scheduler. */

@@ -1,23 +1,32 @@
 import type { Node } from "../../shared/api/generated/types.ts";
-import type { HostPort, PodInfo, Resources } from "./pod-info.ts";
-import { quantities } from "./pod-info.ts";
+import { type Amounts, amountsOf } from "../../shared/api/pod-requests.ts";
+import type { HostPort, PodInfo } from "./pod-info.ts";
 
-/** A node and what its pods take of it, kept up to date pod by pod. */
+/** As kubelet's default, for a node that does not say. */
+const PODS_MAX = 110;
+
+/** A node and what its pods take of it, kept up to date pod by pod by the table of all nodes. */
 export class NodeInfo {
   readonly node: Node;
-  readonly allocatable: Resources;
+  readonly name: string;
+  readonly allocatable: Amounts;
   readonly podsMax: number;
+  /** Refuses or dislikes some pods for other reasons than what is free on it. */
+  readonly isSpecial: boolean;
+  assumedCpu = 0;
+  assumedMemory = 0;
   readonly #pods = new Map<string, PodInfo>();
   readonly #requested = new Map<string, number>();
-  readonly #assumed = new Map<string, number>();
   readonly #owners = new Map<string, number>();
   readonly #antiAffine = new Set<PodInfo>();
   #ports: HostPort[] | undefined;
 
   constructor(node: Node) {
     this.node = node;
-    this.allocatable = quantities(node.status?.allocatable ?? node.status?.capacity);
-    this.podsMax = this.allocatable.get("pods") ?? 110;
+    this.name = node.metadata.name;
+    this.allocatable = amountsOf(node.status?.allocatable ?? node.status?.capacity);
+    this.podsMax = this.allocatable.get("pods") ?? PODS_MAX;
+    this.isSpecial = (node.spec?.taints?.length ?? 0) > 0 || node.spec?.unschedulable === true;
   }
 
   get podCount(): number {
@@ -29,14 +38,13 @@ export class NodeInfo {
     return this.#pods.values();
   }
 
+  pod(uid: string): PodInfo | undefined {
+    return this.#pods.get(uid);
+  }
+
   /** What the node's pods ask for of a resource. */
   requested(resource: string): number {
     return this.#requested.get(resource) ?? 0;
-  }
-
-  /** As `requested`, with the assumed minimum of pods that ask for nothing. */
-  assumed(resource: string): number {
-    return this.#assumed.get(resource) ?? 0;
   }
 
   /** How many pods of the controller are here. */
@@ -54,33 +62,32 @@ export class NodeInfo {
     return this.#ports;
   }
 
-  /** Counts the pod in, once. */
-  add(uid: string, pod: PodInfo): void {
-    if (this.#pods.has(uid)) this.remove(uid);
-    this.#pods.set(uid, pod);
+  /** Counts a pod in that is not here yet. */
+  add(pod: PodInfo): void {
+    this.#pods.set(pod.uid, pod);
     this.#count(pod, 1);
   }
 
-  remove(uid: string): void {
-    const pod = this.#pods.get(uid);
-    if (pod === undefined) return;
-    this.#pods.delete(uid);
+  remove(pod: PodInfo): void {
+    this.#pods.delete(pod.uid);
     this.#count(pod, -1);
   }
 
-  /** The same pods on a new version of the node. */
-  withNode(node: Node): NodeInfo {
-    const next = new NodeInfo(node);
-    for (const [uid, pod] of this.#pods) next.add(uid, pod);
-    return next;
+  /** A newer version of a pod that takes the same. */
+  replace(old: PodInfo, pod: PodInfo): void {
+    this.#pods.set(pod.uid, pod);
+    if (this.#antiAffine.delete(old)) this.#antiAffine.add(pod);
   }
 
   #count(pod: PodInfo, sign: 1 | -1): void {
     if (pod.hostPorts.length > 0) this.#ports = undefined;
     if (sign < 0) this.#antiAffine.delete(pod);
-    else if (pod.affinity?.podAntiAffinity !== undefined) this.#antiAffine.add(pod);
-    change(this.#requested, pod.requests, sign);
-    change(this.#assumed, pod.assumed, sign);
+    else if (pod.keepsAway) this.#antiAffine.add(pod);
+    for (const [name, amount] of pod.requests) {
+      this.#requested.set(name, (this.#requested.get(name) ?? 0) + sign * amount);
+    }
+    this.assumedCpu += sign * pod.assumedCpu;
+    this.assumedMemory += sign * pod.assumedMemory;
     if (pod.owner === "") return;
     const owned = (this.#owners.get(pod.owner) ?? 0) + sign;
     if (owned > 0) this.#owners.set(pod.owner, owned);
@@ -88,20 +95,16 @@ export class NodeInfo {
   }
 }
 
-function change(total: Map<string, number>, amounts: Resources, sign: 1 | -1): void {
-  for (const [name, amount] of amounts) total.set(name, (total.get(name) ?? 0) + sign * amount);
-}
-
-/** All nodes, and what filters find out about them together, once per group of pods. */
+/** All nodes, and what filters find out about them together, once. */
 export class Surroundings {
   readonly nodes: readonly NodeInfo[];
   /** Nodes with pods that keep others away. */
   readonly antiAffine: readonly NodeInfo[];
   readonly #memory = new Map<object, unknown>();
 
-  constructor(nodes: readonly NodeInfo[]) {
+  constructor(nodes: readonly NodeInfo[], antiAffine: readonly NodeInfo[]) {
     this.nodes = nodes;
-    this.antiAffine = nodes.filter((node) => node.antiAffine.size > 0);
+    this.antiAffine = antiAffine;
   }
 
   /** What `make` returned when it was first asked for the key. */

@@ -1,27 +1,6 @@
-import type { Affinity, Container, Pod, Toleration } from "../../shared/api/generated/types.ts";
+import type { Affinity, Pod, Toleration } from "../../shared/api/generated/types.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
-import { parseQuantity, quantityToNumber } from "../../shared/api/quantity.ts";
-
-/** Amounts by resource name: cpu in cores, memory in bytes, everything else in its own unit. */
-export type Resources = ReadonlyMap<string, number>;
-
-/** What the scheduler needs of a pod, taken from it once. */
-export interface PodInfo {
-  readonly pod: Pod;
-  readonly requests: Resources;
-  /**
-   * As `requests`, with upstream's assumed minimum where nothing is asked for: for scoring only.
-   */
-  readonly assumed: Resources;
-  readonly hostPorts: readonly HostPort[];
-  readonly tolerations: readonly Toleration[];
-  readonly nodeSelector: Readonly<Record<string, string>>;
-  readonly affinity: Affinity | undefined;
-  /** uid of the controller whose pods are to be spread; "" for a pod of its own. */
-  readonly owner: string;
-  /** Pods with the same signature fit the same nodes, and score the same. */
-  readonly signature: string;
-}
+import { type Amounts, podRequests } from "../../shared/api/pod-requests.ts";
 
 export interface HostPort {
   readonly ip: string;
@@ -29,107 +8,96 @@ export interface HostPort {
   readonly port: number;
 }
 
-const ASSUMED_CPU = 0.1;
+/** For scoring, upstream takes this where a pod asks for nothing: a tenth of a core, 200 MiB. */
+const ASSUMED_CPU = 100;
 const ASSUMED_MEMORY = 200 * 1024 * 1024;
+
+/** What the scheduler needs of a version of a pod, taken from it once. */
+export class PodInfo {
+  readonly pod: Pod;
+  readonly uid: string;
+  readonly requests: Amounts;
+  /** Parts of `requests`, and what is assumed of them for scoring. */
+  readonly cpu: number;
+  readonly memory: number;
+  readonly assumedCpu: number;
+  readonly assumedMemory: number;
+  readonly hostPorts: readonly HostPort[];
+  readonly tolerations: readonly Toleration[];
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly affinity: Affinity | undefined;
+  /** uid of the controller whose pods are to be spread; "" for a pod of its own. */
+  readonly owner: string;
+  #signature: string | undefined;
+
+  /** `like`: an earlier version of the pod with the same specification. */
+  constructor(pod: Pod, like?: PodInfo) {
+    this.pod = pod;
+    this.uid = pod.metadata.uid as string;
+    this.requests = like?.requests ?? podRequests(pod);
+    this.cpu = this.requests.get("cpu") ?? 0;
+    this.memory = this.requests.get("memory") ?? 0;
+    this.assumedCpu = this.cpu || ASSUMED_CPU;
+    this.assumedMemory = this.memory || ASSUMED_MEMORY;
+    this.hostPorts = like?.hostPorts ?? hostPortsOf(pod);
+    this.tolerations = pod.spec?.tolerations ?? [];
+    this.nodeSelector = pod.spec?.nodeSelector ?? {};
+    this.affinity = pod.spec?.affinity;
+    const controller = pod.metadata.ownerReferences?.find((owner) => owner.controller === true);
+    this.owner = controller?.uid ?? "";
+  }
+
+  /**
+   * Pods with the same signature fit the same nodes, and score the same, wherever no pod chooses
+   * its neighbours.
+   */
+  get signature(): string {
+    this.#signature ??= JSON.stringify([
+      [...this.requests],
+      this.hostPorts,
+      this.tolerations,
+      this.nodeSelector,
+      this.affinity ?? null,
+      this.owner,
+      this.pod.spec?.nodeName ?? "",
+    ]);
+    return this.#signature;
+  }
+
+  /** Asks for more of a node than cpu, memory and a place. */
+  get isPicky(): boolean {
+    const { nodeName, topologySpreadConstraints = [] } = this.pod.spec ?? {};
+    if (nodeName || topologySpreadConstraints.length > 0) return true;
+    if (this.affinity !== undefined || this.hostPorts.length > 0) return true;
+    for (const resource of this.requests.keys()) {
+      if (resource !== "cpu" && resource !== "memory") return true;
+    }
+    return Object.keys(this.nodeSelector).length > 0;
+  }
+
+  /** Where it may run depends on what runs on other nodes. */
+  get looksAround(): boolean {
+    if ((this.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0) return true;
+    const { podAffinity, podAntiAffinity } = this.affinity ?? {};
+    return podAffinity !== undefined || podAntiAffinity !== undefined;
+  }
+
+  /** Keeps other pods away from where it runs. */
+  get keepsAway(): boolean {
+    return this.affinity?.podAntiAffinity !== undefined;
+  }
+}
 
 const infos = new WeakMap<KubernetesObject, PodInfo>();
 
 /** The pod's scheduling facts; computed once per version of the pod. */
 export function podInfo(pod: Pod): PodInfo {
-  const known = infos.get(pod);
-  if (known !== undefined) return known;
-  const info = read(pod);
-  infos.set(pod, info);
-  return info;
-}
-
-function read(pod: Pod): PodInfo {
-  const requests = podRequests(pod);
-  const assumed = new Map(requests);
-  if (!assumed.get("cpu")) assumed.set("cpu", ASSUMED_CPU);
-  if (!assumed.get("memory")) assumed.set("memory", ASSUMED_MEMORY);
-  const { tolerations = [], nodeSelector = {}, affinity, nodeName } = pod.spec ?? {};
-  const controller = pod.metadata.ownerReferences?.find((owner) => owner.controller === true);
-  const owner = controller?.uid ?? "";
-  const hostPorts = hostPortsOf(pod);
-  const signature = JSON.stringify([
-    [...requests],
-    hostPorts,
-    tolerations,
-    nodeSelector,
-    affinity ?? null,
-    owner,
-    nodeName ?? "",
-    pod.metadata.namespace,
-    affinity === undefined ? "" : pod.metadata.labels,
-  ]);
-  return {
-    pod,
-    requests,
-    assumed,
-    hostPorts,
-    tolerations,
-    nodeSelector,
-    affinity,
-    owner,
-    signature,
-  };
-}
-
-/**
- * What a pod takes of a node: the sum over its containers, or what an init container takes on top
- * of the sidecars started before it, whichever is more; plus overhead.
- */
-export function podRequests(pod: Pod): Resources {
-  const total = new Map<string, number>();
-  for (const container of pod.spec?.containers ?? []) add(total, requestsOf(container));
-  const sidecars = new Map<string, number>();
-  const starting = new Map<string, number>();
-  for (const container of pod.spec?.initContainers ?? []) {
-    const requests = requestsOf(container);
-    if (container.restartPolicy === "Always") {
-      add(total, requests);
-      add(sidecars, requests);
-      raise(starting, sidecars);
-    } else {
-      const together = new Map(sidecars);
-      add(together, requests);
-      raise(starting, together);
-    }
+  let info = infos.get(pod);
+  if (info === undefined) {
+    info = new PodInfo(pod);
+    infos.set(pod, info);
   }
-  raise(total, starting);
-  add(total, quantities(pod.spec?.overhead));
-  return total;
-}
-
-function requestsOf(container: Container): Resources {
-  return quantities(container.resources?.requests);
-}
-
-/** Quantities as numbers. */
-export function quantities(list: Readonly<Record<string, string | number>> | undefined): Resources {
-  const entries = Object.entries(list ?? {});
-  return new Map(entries.map(([name, amount]) => [name, amountOf(amount)]));
-}
-
-const parsed = new Map<string | number, number>();
-const PARSED_MAX = 10_000;
-
-function amountOf(amount: string | number): number {
-  const known = parsed.get(amount);
-  if (known !== undefined) return known;
-  const number = quantityToNumber(parseQuantity(amount));
-  if (parsed.size >= PARSED_MAX) parsed.clear();
-  parsed.set(amount, number);
-  return number;
-}
-
-function add(total: Map<string, number>, more: Resources): void {
-  for (const [name, amount] of more) total.set(name, (total.get(name) ?? 0) + amount);
-}
-
-function raise(total: Map<string, number>, least: Resources): void {
-  for (const [name, amount] of least) total.set(name, Math.max(total.get(name) ?? 0, amount));
+  return info;
 }
 
 function hostPortsOf(pod: Pod): HostPort[] {

@@ -1,108 +1,95 @@
 /**
- * The scheduling decision: pods and nodes in, placements out. Pure but for the nodes it is given,
- * which count the pods it places. Pods with the same signature are decided together: nodes are
- * filtered and scored once for all of them, and after each placement only the node chosen again.
+ * The scheduling decision: pods and nodes in, placements out. Pure but for the table of nodes it is
+ * given, which counts the pods it places. All nodes are looked at, not a sample as upstream does in
+ * large clusters: pods with the same signature share a ranking that is kept from pass to pass, so
+ * that a pod costs what has changed since the last one like it.
  */
-import { FILTERS, refusals } from "./filters/index.ts";
-import { type NodeInfo, Surroundings } from "./node-info.ts";
+import { FILTERS, refusalsOf } from "./filters/index.ts";
+import type { NodeTable } from "./node-table.ts";
 import type { PodInfo } from "./pod-info.ts";
-import { scoreOf } from "./scores.ts";
+import { Ranking } from "./ranking.ts";
 
 export interface Placement {
   readonly pod: PodInfo;
   /** Name of the node; undefined: no node takes the pod, for `message`'s reasons. */
   readonly node: string | undefined;
   readonly message?: string;
+  /** Whether a change elsewhere can make a node take it that refuses it now. */
+  readonly waitsForOthers?: boolean;
 }
 
-/** Places the pods, in order, each seeing the ones before it. */
-export function schedule(pods: readonly PodInfo[], nodes: readonly NodeInfo[]): Placement[] {
-  const groups = new Map<string, PodInfo[]>();
-  for (const pod of pods) {
-    const group = groups.get(pod.signature);
-    if (group === undefined) groups.set(pod.signature, [pod]);
-    else group.push(pod);
+/** Each holds 16 bytes a node. */
+const RANKINGS_MAX = 64;
+
+/** Decides where pods go, and counts them there. */
+export class Scheduling {
+  readonly #table: NodeTable;
+  readonly #rankings = new Map<string, Ranking>();
+
+  constructor(table: NodeTable) {
+    this.#table = table;
   }
-  return [...groups.values()].flatMap((group) => {
-    const looksAround = FILTERS.some(
-      (plugin) => plugin.looksAround && concerns(plugin.name, group),
-    );
-    return looksAround || nodes.some((node) => node.antiAffine.size > 0)
-      ? group.flatMap((pod) => placeGroup([pod], nodes))
-      : placeGroup(group, nodes);
-  });
-}
 
-/** Whether pods of this kind are placed by what runs on other nodes. */
-function concerns(plugin: string, [pod]: readonly PodInfo[]): boolean {
-  if (plugin === "PodTopologySpread") {
-    return (pod?.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0;
+  /** Places the pods, in order, each seeing the ones before it. */
+  place(pods: readonly PodInfo[]): Placement[] {
+    const reasons = new Map<string, Reasons>();
+    return pods.map((pod) => {
+      const node = this.#rankingFor(pod).best();
+      if (node !== undefined) {
+        this.#table.add(node, pod);
+        return { pod, node: node.name };
+      }
+      // What was placed meanwhile has taken room, and cannot have made any.
+      const key = pod.looksAround ? pod.uid : groupOf(this.#table, pod);
+      const why = reasons.get(key) ?? explain(this.#table, pod);
+      reasons.set(key, why);
+      return { pod, node: undefined, ...why };
+    });
   }
-  const { podAffinity, podAntiAffinity } = pod?.affinity ?? {};
-  return podAffinity !== undefined || podAntiAffinity !== undefined;
-}
 
-interface Candidate {
-  readonly node: NodeInfo;
-  score: number;
-}
-
-function placeGroup(group: readonly PodInfo[], nodes: readonly NodeInfo[]): Placement[] {
-  const first = group[0] as PodInfo;
-  const around = new Surroundings(nodes);
-  const refused = new Map<string, number>();
-  const heap: Candidate[] = [];
-  for (const node of nodes) {
-    const reasons = refusals(first, node, around);
-    for (const reason of reasons) refused.set(reason, (refused.get(reason) ?? 0) + 1);
-    if (reasons.length === 0) heap.push({ node, score: scoreOf(first, node) });
-  }
-  heapify(heap);
-  return group.map((pod) => {
-    const best = heap[0];
-    if (best === undefined) return { pod, node: undefined, message: explain(nodes, refused) };
-    best.node.add(pod.pod.metadata.uid as string, pod);
-    const reasons = refusals(first, best.node, around);
-    if (reasons.length === 0) best.score = scoreOf(first, best.node);
-    else {
-      for (const reason of reasons) refused.set(reason, (refused.get(reason) ?? 0) + 1);
-      const last = heap.pop() as Candidate;
-      if (last !== best) heap[0] = last;
+  #rankingFor(pod: PodInfo): Ranking {
+    if (pod.looksAround) return new Ranking(this.#table, pod);
+    const key = groupOf(this.#table, pod);
+    const known = this.#rankings.get(key);
+    if (known?.isValid) return known;
+    const ranking = new Ranking(this.#table, pod);
+    this.#rankings.delete(key);
+    this.#rankings.set(key, ranking);
+    if (this.#rankings.size > RANKINGS_MAX) {
+      this.#rankings.delete(this.#rankings.keys().next().value as string);
     }
-    sink(heap, 0);
-    return { pod, node: best.node.node.metadata.name };
-  });
+    return ranking;
+  }
+}
+
+/** Pods with the same text fit the same nodes, unless they look around themselves. */
+export function groupOf(table: NodeTable, pod: PodInfo): string {
+  if (!table.hasAntiAffinity) return pod.signature;
+  // Pods that keep others away choose by namespace and labels.
+  const { namespace, labels } = pod.pod.metadata;
+  return `${pod.signature}${JSON.stringify([namespace, labels])}`;
+}
+
+interface Reasons {
+  readonly message: string;
+  readonly waitsForOthers: boolean;
 }
 
 /** Upstream's sentence about why no node takes a pod. */
-function explain(nodes: readonly NodeInfo[], refused: ReadonlyMap<string, number>): string {
-  if (nodes.length === 0) return "no nodes available to schedule pods";
-  const reasons = [...refused].map(([reason, count]) => `${count} ${reason}`).sort();
-  return `0/${nodes.length} nodes are available: ${reasons.join(", ")}.`;
-}
-
-/** Better first; equal scores by name, so that the same input gives the same answer. */
-function precedes(a: Candidate, b: Candidate): boolean {
-  if (a.score !== b.score) return a.score > b.score;
-  return a.node.node.metadata.name < b.node.node.metadata.name;
-}
-
-function heapify(heap: Candidate[]): void {
-  for (let index = (heap.length >> 1) - 1; index >= 0; index--) sink(heap, index);
-}
-
-function sink(heap: Candidate[], start: number): void {
-  let index = start;
-  for (;;) {
-    let best = index;
-    for (const child of [2 * index + 1, 2 * index + 2]) {
-      const candidate = heap[child];
-      if (candidate !== undefined && precedes(candidate, heap[best] as Candidate)) best = child;
-    }
-    if (best === index) return;
-    const moved = heap[index] as Candidate;
-    heap[index] = heap[best] as Candidate;
-    heap[best] = moved;
-    index = best;
+function explain(table: NodeTable, pod: PodInfo): Reasons {
+  const { rows } = table;
+  if (rows.length === 0) {
+    return { message: "no nodes available to schedule pods", waitsForOthers: false };
   }
+  const around = table.surroundings();
+  const counts = new Map<string, number>();
+  let waitsForOthers = false;
+  for (const node of rows) {
+    const { plugin, reasons } = refusalsOf(FILTERS, pod, node, around);
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    waitsForOthers ||= plugin?.looksAround === true;
+  }
+  const sorted = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
+  const message = `0/${rows.length} nodes are available: ${sorted.join(", ")}.`;
+  return { message, waitsForOthers };
 }

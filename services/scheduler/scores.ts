@@ -10,34 +10,25 @@ export interface Score {
   score(pod: PodInfo, node: NodeInfo): number;
 }
 
-const SCORED = ["cpu", "memory"] as const;
+const LEAST_ALLOCATED_WEIGHT = 1;
+const BALANCED_ALLOCATION_WEIGHT = 1;
 
-/** How full the node would be, per scored resource, from 0 to 1. */
-function fractions(pod: PodInfo, node: NodeInfo): number[] {
-  return SCORED.map((resource) => {
-    const room = node.allocatable.get(resource) ?? 0;
-    const taken = node.assumed(resource) + (pod.assumed.get(resource) ?? 0);
-    return room <= 0 ? 1 : Math.min(1, taken / room);
-  });
+/**
+ * NodeResourcesFit (least allocated) and NodeResourcesBalancedAllocation together, weighted: how
+ * empty the node would be, and how evenly, if `cpu` and `memory` were taken of its `room`.
+ */
+export function resourceScore(
+  cpu: number,
+  cpuRoom: number,
+  memory: number,
+  memoryRoom: number,
+): number {
+  const cpuFull = cpuRoom <= 0 ? 1 : Math.min(1, cpu / cpuRoom);
+  const memoryFull = memoryRoom <= 0 ? 1 : Math.min(1, memory / memoryRoom);
+  const least = (100 * (2 - cpuFull - memoryFull)) / 2;
+  const balanced = 100 * (1 - Math.abs(cpuFull - memoryFull) / 2);
+  return LEAST_ALLOCATED_WEIGHT * least + BALANCED_ALLOCATION_WEIGHT * balanced;
 }
-
-const leastAllocated: Score = {
-  name: "NodeResourcesFit",
-  weight: 1,
-  score(pod, node) {
-    const full = fractions(pod, node);
-    return (100 * full.reduce((sum, fraction) => sum + (1 - fraction), 0)) / full.length;
-  },
-};
-
-const balancedAllocation: Score = {
-  name: "NodeResourcesBalancedAllocation",
-  weight: 1,
-  score(pod, node) {
-    const [cpu = 0, memory = 0] = fractions(pod, node);
-    return 100 * (1 - Math.abs(cpu - memory) / 2);
-  },
-};
 
 /**
  * Pods of one controller spread over the nodes; absolute, so that a score needs no other node's.
@@ -46,9 +37,13 @@ const spread: Score = {
   name: "PodTopologySpread",
   weight: 2,
   score(pod, node) {
-    return pod.owner === "" ? 100 : 100 / (1 + node.ownedBy(pod.owner));
+    return spreadScore(pod.owner === "" ? 0 : node.ownedBy(pod.owner));
   },
 };
+
+function spreadScore(ownedBy: number): number {
+  return 100 / (1 + ownedBy);
+}
 
 const preferredTaints: Score = {
   name: "TaintToleration",
@@ -73,15 +68,18 @@ const preferredAffinity: Score = {
   },
 };
 
-export const SCORES: readonly Score[] = [
-  leastAllocated,
-  balancedAllocation,
-  spread,
-  preferredTaints,
-  preferredAffinity,
-];
+/** All but those of `resourceScore`, which every node is asked for. */
+export const SCORES: readonly Score[] = [spread, preferredTaints, preferredAffinity];
 
-/** The weighted sum of all scores. */
-export function scoreOf(pod: PodInfo, node: NodeInfo): number {
+/**
+ * What `otherScores` comes to for a pod without wishes on a node without taints, where so many pods
+ * of its controller are.
+ */
+export function plainScore(ownedBy: number): number {
+  return spread.weight * spreadScore(ownedBy) + preferredTaints.weight * 100;
+}
+
+/** The weighted sum of all scores but `resourceScore`. */
+export function otherScores(pod: PodInfo, node: NodeInfo): number {
   return SCORES.reduce((sum, plugin) => sum + plugin.weight * plugin.score(pod, node), 0);
 }

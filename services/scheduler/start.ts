@@ -12,21 +12,28 @@ import type { RunOptions } from "../../shared/actor/run.ts";
 import type { Pod, PodCondition } from "../../shared/api/generated/types.ts";
 import { formatTime } from "../../shared/api/time.ts";
 import { DECISION_FORMAT, type DecisionRecord } from "../../shared/log/decision.ts";
-import type { Key } from "../../shared/store/store.ts";
+import type { Cancel } from "../../shared/runtime/runtime.ts";
+import type { Key, Revision } from "../../shared/store/store.ts";
 import type { Change } from "../../shared/store/view.ts";
-import { ClusterState, isTerminal } from "./cluster-state.ts";
+import { ClusterState, isTerminal, type Relief } from "./cluster-state.ts";
 import { type PodInfo, podInfo } from "./pod-info.ts";
 import { SchedulingQueue } from "./queue.ts";
-import { type Placement, schedule } from "./schedule.ts";
+import { type Placement, Scheduling } from "./schedule.ts";
+import { mayHelp, type Waiting, waitingGroup } from "./waiting.ts";
 
 export const SCHEDULER_NAME = "default-scheduler";
-export const SCHEDULER_VERSION = 1;
+export const SCHEDULER_VERSION = 2;
 
+/** A pass decides at most one plan of bindings: so many pods and the fence fit a commit well. */
 const PODS_PER_PASS_MAX = 256;
-const BINDINGS_PER_PLAN_MAX = 64;
+const NEWS_PER_PLAN_MAX = 64;
 const PLANS_IN_FLIGHT_MAX = 8;
+/** Commits take a few milliseconds; an apiserver that died must not hold up the others' work. */
+const GATHER_MS = 25;
 const READY_POLL_MS = 10;
 const FENCE_MS = 10_000;
+/** As kube-scheduler's podMaxInUnschedulablePodsDuration. */
+const FLUSH_MS = 5 * 60_000;
 
 export interface SchedulerCounters {
   passes: number;
@@ -56,12 +63,15 @@ interface Batch {
 class SchedulerLoop implements RunningScheduler {
   readonly counters: SchedulerCounters = { passes: 0, bound: 0, refused: 0, unschedulable: 0 };
   readonly #options: Omit<RunOptions, "drivers">;
-  readonly #queue: SchedulingQueue;
+  readonly #queue: SchedulingQueue<Waiting>;
   readonly #events: EventPublisher;
   readonly #unsubscribes: (() => void)[] = [];
   #state: ClusterState | undefined;
+  #scheduling: Scheduling | undefined;
   #inFlight = 0;
-  #passDue = false;
+  /** When the last plan was sent, on the monotonic clock. */
+  #sentAt = 0;
+  #next: { readonly at: number; readonly cancel: Cancel } | undefined;
   #stopped = false;
 
   constructor(options: Omit<RunOptions, "drivers">) {
@@ -81,6 +91,7 @@ class SchedulerLoop implements RunningScheduler {
     this.#options.membership.leave();
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#queue.close();
+    this.#next?.cancel();
   }
 
   #begin(): void {
@@ -90,21 +101,22 @@ class SchedulerLoop implements RunningScheduler {
       dependencies.runtime.timers.after(READY_POLL_MS, () => this.#begin());
       return;
     }
-    const state = new ClusterState(projection);
+    const state = new ClusterState(projection, dependencies.replica);
     this.#state = state;
+    this.#scheduling = new Scheduling(state.table);
     const member = membership.onChange(() => this.#lookAtAll());
     this.#unsubscribes.push(
-      projection.subscribe("nodes", (change) => {
-        if (state.changedNode(change) !== undefined) this.#queue.relieve();
-      }),
+      projection.subscribe("nodes", (change) => this.#relieve(state.changedNode(change))),
       projection.subscribe("pods", (change) => this.#changedPod(state, change)),
       () => member.stop(),
+      // In case that a change helps a pod although nobody thought so.
+      dependencies.runtime.timers.every(FLUSH_MS, () => this.#queue.relieve(() => true)),
     );
     this.#lookAtAll();
   }
 
   #changedPod(state: ClusterState, change: Change): void {
-    if (state.changedPod(change) !== undefined) this.#queue.relieve();
+    this.#relieve(state.changedPod(change));
     const { key } = change.entry;
     const pod = change.entry.object as Pod;
     if (change.type === "DELETED" || !isPending(pod)) {
@@ -113,6 +125,11 @@ class SchedulerLoop implements RunningScheduler {
       const old = change.old?.object as Pod | undefined;
       this.#queue.add(key, pod, old !== undefined && old.spec !== pod.spec && !sameSpec(old, pod));
     }
+  }
+
+  #relieve(relief: Relief): void {
+    if (relief.node === undefined && !relief.elsewhere) return;
+    this.#queue.relieve((waiting) => mayHelp(relief, waiting));
   }
 
   /** Takes up the pending pods that are this replica's, and drops those that no longer are. */
@@ -126,21 +143,37 @@ class SchedulerLoop implements RunningScheduler {
     }
   }
 
-  #passSoon(): void {
-    if (this.#passDue || this.#stopped) return;
-    this.#passDue = true;
-    // After everything that is arriving now: pods of one burst are decided together.
-    this.#options.dependencies.runtime.timers.after(0, () => this.#pass());
+  /** At once means: after everything that is arriving now, so that a burst is decided together. */
+  #passSoon(delayMs = 0): void {
+    const { clock, timers } = this.#options.dependencies.runtime;
+    const at = clock.monotonic() + delayMs;
+    if (this.#stopped || (this.#next !== undefined && this.#next.at <= at)) return;
+    this.#next?.cancel();
+    this.#next = { at, cancel: timers.after(delayMs, () => this.#pass()) };
+  }
+
+  /** While a plan is being committed the next one gathers, unless it is full or the answer late. */
+  #gatherMs(): number {
+    if (this.#inFlight === 0 || this.#queue.active >= PODS_PER_PASS_MAX) return 0;
+    const { clock } = this.#options.dependencies.runtime;
+    return Math.max(0, this.#sentAt + GATHER_MS - clock.monotonic());
   }
 
   #pass(): void {
-    this.#passDue = false;
-    if (this.#stopped || this.#state === undefined) return;
+    this.#next = undefined;
+    const [state, scheduling] = [this.#state, this.#scheduling];
+    if (this.#stopped || state === undefined || scheduling === undefined) return;
     if (this.#inFlight >= PLANS_IN_FLIGHT_MAX) return;
+    if (this.#queue.active === 0) return;
+    const wait = this.#gatherMs();
+    if (wait > 0) {
+      this.#passSoon(wait);
+      return;
+    }
     const { projection, dependencies } = this.#options;
     const { clock } = dependencies.runtime;
     const keys = this.#queue.take(PODS_PER_PASS_MAX);
-    if (keys.length === 0) return;
+    this.#sentAt = clock.monotonic();
     const byPod = new Map<PodInfo, Key>();
     for (const key of keys) {
       const pod = projection.get(key)?.object as Pod | undefined;
@@ -149,13 +182,13 @@ class SchedulerLoop implements RunningScheduler {
     }
     this.counters.passes++;
     const started = clock.monotonic();
-    const placements = schedule([...byPod.keys()], this.#state.nodes).map((placement) => ({
+    const placements = scheduling.place([...byPod.keys()]).map((placement) => ({
       ...placement,
       key: byPod.get(placement.pod) as Key,
     }));
     const micros = Math.round(((clock.monotonic() - started) * 1000) / Math.max(1, byPod.size));
     const decided = { decidedAt: projection.revision, now: clock.now(), micros };
-    for (const { pod, node } of placements) if (node) this.#state.assume(pod, node);
+    for (const { pod, node } of placements) if (node) state.assume(pod, node);
     for (const group of this.#plansOf(placements)) {
       const trace = dependencies.runtime.ids.ulid();
       void this.#commit({ placements: group, trace, ...decided });
@@ -163,20 +196,25 @@ class SchedulerLoop implements RunningScheduler {
     this.#passSoon();
   }
 
-  /** Bindings together; what was refused before, and news of failure, alone. */
+  /**
+   * Bindings together, since each is decided for itself; news of failure together as well, but
+   * alone where they were refused before: one that is refused takes the others of its plan along.
+   */
   #plansOf(placements: Batch["placements"]): Batch["placements"][] {
-    const together = placements.filter(({ node, key }) => node && !this.#queue.wasRefused(key));
-    const alone = placements.filter(({ node, key }) => !node || this.#queue.wasRefused(key));
-    const plans: Batch["placements"][] = alone.map((placement) => [placement]);
-    for (let start = 0; start < together.length; start += BINDINGS_PER_PLAN_MAX) {
-      plans.push(together.slice(start, start + BINDINGS_PER_PLAN_MAX));
+    const bindings = placements.filter(({ node }) => node);
+    const news = placements.filter(({ node }) => !node);
+    const again = news.filter(({ key }) => this.#queue.wasRefused(key));
+    const first = news.filter(({ key }) => !this.#queue.wasRefused(key));
+    const plans = [bindings, ...again.map((each) => [each])];
+    for (let start = 0; start < first.length; start += NEWS_PER_PLAN_MAX) {
+      plans.push(first.slice(start, start + NEWS_PER_PLAN_MAX));
     }
-    return plans;
+    return plans.filter((plan) => plan.length > 0);
   }
 
   async #commit(batch: Batch): Promise<void> {
     const { client, dependencies } = this.#options;
-    const { replica, runtime, logger } = dependencies;
+    const { replica } = dependencies;
     const plans = batch.placements.map((placement) => planOf(placement, batch.now));
     const actions = plans.flatMap((plan) => plan.actions);
     const { trace, decidedAt } = batch;
@@ -189,14 +227,9 @@ class SchedulerLoop implements RunningScheduler {
           ? { outcome: "committed", revision: decidedAt, results: [] }
           : await client.plan(request);
       this.#settle(batch, plans, response);
-      await this.#options.projection.waitFor(response.revision, FENCE_MS);
     } catch (error) {
-      logger.warn({ err: error, actor: "scheduler" }, "bindings failed");
-      for (const { pod, key } of batch.placements) {
-        this.#state?.forget(pod);
-        this.#queue.refused(key);
-      }
-      await runtime.timers.sleep(READY_POLL_MS);
+      dependencies.logger.warn({ err: error, actor: "scheduler" }, "bindings failed");
+      await this.#again(batch.placements, decidedAt);
     } finally {
       this.#inFlight--;
       this.#passSoon();
@@ -204,26 +237,47 @@ class SchedulerLoop implements RunningScheduler {
   }
 
   #settle(batch: Batch, plans: readonly Plan[], response: PlanResponse): void {
+    const refused: Batch["placements"][number][] = [];
+    let actions = 0;
     for (const [index, placement] of batch.placements.entries()) {
       const plan = plans[index] as Plan;
       const dropped =
-        response.outcome === "committed" ? response.results[index]?.dropped : response.status;
-      this.#record(batch, placement.key, plan, response, dropped?.message);
-      if (dropped !== undefined) {
-        this.counters.refused++;
-        this.#state?.forget(placement.pod);
-        this.#queue.refused(placement.key);
+        response.outcome === "committed"
+          ? plan.actions.length > 0 && response.results[actions++]?.dropped
+          : response.status;
+      this.#record(batch, placement.key, plan, response, dropped ? dropped.message : undefined);
+      if (dropped) {
+        refused.push(placement);
         continue;
       }
       this.#events.publish(plan.events ?? []);
       if (placement.node) this.counters.bound++;
       else {
         this.counters.unschedulable++;
-        this.#queue.unschedulable(placement.key);
+        this.#queue.unschedulable(placement.key, waitingGroup(placement));
       }
     }
+    this.counters.refused += refused.length;
+    if (refused.length > 0) void this.#again(refused, response.revision);
   }
 
+  /** Decides the pods again once what they were refused for can be seen. */
+  async #again(placements: Batch["placements"], revision: Revision): Promise<void> {
+    const { projection, dependencies } = this.#options;
+    for (const { pod } of placements) if (this.#state) this.#relieve(this.#state.forget(pod));
+    try {
+      await projection.waitFor(revision, FENCE_MS);
+    } catch (error) {
+      dependencies.logger.warn({ err: error, actor: "scheduler" }, "the log is late");
+    }
+    for (const { key } of placements) this.#queue.refused(key);
+  }
+
+  /**
+   * A placement follows from the state at `decidedAt`, with the pods counted in that this replica
+   * placed before: those of earlier records that were committed later than that, and of the records
+   * with the same `now` and `decidedAt` before this one. Equal nodes go by the replica's name.
+   */
   #record(batch: Batch, key: Key, plan: Plan, response: PlanResponse, message?: string): void {
     if (plan.actions.length === 0) return;
     const record: DecisionRecord = {

@@ -112,7 +112,7 @@ export type WatchFrame = { readonly sequence: number } & (
       readonly type: "version";
       readonly key: Key;
       readonly revision: Revision;
-      /** Undefined: deleted, or no longer selected. */
+      /** Undefined: deleted, or no longer selected. It comes without managedFields. */
       readonly object?: KubernetesObject;
     }
   | { readonly type: "synced"; readonly revision: Revision }

@@ -21,7 +21,7 @@ export function backoffMs(
 }
 
 /** Times as long as a pass took that its key rests, counted from the beginning of the pass. */
-const REST_FACTOR = 4;
+const REST_FACTOR = 10;
 const REST_FROM_MICROS = 2_000;
 const REST_MS_MAX = 1_000;
 

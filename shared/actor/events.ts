@@ -5,7 +5,7 @@ import type { EventRecord } from "./plan.ts";
 
 /** Events wait this long for company: they are sent many at a time. */
 const FLUSH_MS = 100;
-const EVENTS_PER_REQUEST_MAX = 200;
+const EVENTS_PER_REQUEST_MAX = 100;
 /** More than this wait for an apiserver: the oldest are dropped. */
 const PENDING_MAX = 5_000;
 

@@ -13,8 +13,8 @@ export interface PlanOffer {
 
 /** Few enough that the apiserver serves others between two requests. */
 const PLANS_PER_REQUEST = 32;
-/** One is decided while the one before is written. */
-const REQUESTS_MAX = 2;
+/** Some are decided while those before are written: a request takes as long as the disk. */
+const REQUESTS_MAX = 4;
 
 /**
  * Sends the plans of an actor that has many at once, a number of them in each request and few

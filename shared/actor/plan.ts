@@ -71,7 +71,10 @@ export interface DeleteAction extends ActionOf<"delete"> {
   readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
 }
 
-/** pods/binding: key is the pod's. Refused when the pod is bound or the node cannot hold it. */
+/**
+ * pods/binding: key is the pod's. When the pod is bound, has changed or the node cannot hold it,
+ * the action alone is dropped: bindings of a plan have nothing to do with one another.
+ */
 export interface BindAction extends ActionOf<"bind"> {
   readonly node: string;
   /** The pod's resourceVersion that was decided on. */

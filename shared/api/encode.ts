@@ -1,4 +1,5 @@
-import type { KubernetesObject, ObjectMeta } from "./object.ts";
+import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "./object.ts";
+import { knownText } from "./patch/created.ts";
 
 /**
  * The stored form of an object: JSON, `kind`, `apiVersion` and `metadata` first, without
@@ -8,7 +9,7 @@ import type { KubernetesObject, ObjectMeta } from "./object.ts";
 export function encodeObject(object: KubernetesObject): Buffer {
   const { kind, apiVersion } = object;
   let text = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)}`;
-  text += `,"metadata":${JSON.stringify(unversioned(object.metadata))}`;
+  text += `,"metadata":${metadataText(object.metadata)}`;
   for (const field in object) {
     if (field === "kind" || field === "apiVersion" || field === "metadata") continue;
     const value = JSON.stringify(object[field]);
@@ -17,10 +18,20 @@ export function encodeObject(object: KubernetesObject): Buffer {
   return Buffer.from(`${text}}`);
 }
 
-function unversioned(metadata: ObjectMeta | undefined): Partial<ObjectMeta> {
-  if (metadata?.resourceVersion === undefined) return metadata ?? {};
-  const { resourceVersion: _, ...rest } = metadata;
-  return rest;
+function metadataText(metadata: ObjectMeta | undefined): string {
+  if (metadata === undefined) return "{}";
+  const { resourceVersion: _, managedFields, ...rest } = metadata;
+  const text = JSON.stringify(rest);
+  if (managedFields === undefined) return text;
+  const entries = `"managedFields":[${managedFields.map(entryText).join()}]}`;
+  return text === "{}" ? `{${entries}` : `${text.slice(0, -1)},${entries}`;
+}
+
+function entryText(entry: ManagedFieldsEntry): string {
+  const fields = entry?.fieldsV1 && knownText(entry.fieldsV1);
+  if (fields === undefined) return JSON.stringify(entry);
+  const { fieldsV1: _, ...rest } = entry;
+  return `${JSON.stringify(rest).slice(0, -1)},"fieldsV1":${fields}}`;
 }
 
 const METADATA = '"metadata":{';

@@ -47,6 +47,11 @@ const LIVE_STREAM: RandomStream = {
 };
 
 function after(ms: number, run: () => void): Cancel {
+  if (ms <= 0) {
+    // Once what has arrived meanwhile has been looked at; a timer would take a millisecond.
+    const immediate = setImmediate(run);
+    return () => clearImmediate(immediate);
+  }
   let timer: NodeJS.Timeout;
   const arm = (left: number): void => {
     timer =

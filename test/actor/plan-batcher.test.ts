@@ -26,11 +26,11 @@ function started() {
   return { world, requests, sizes, plans: new PlanBatcher(client, dependencies) };
 }
 
-it("sends what is offered together, two requests at a time, decided in its turn", async () => {
+it("sends what is offered together, few requests at a time, decided in its turn", async () => {
   const { world, requests, sizes, plans } = started();
   let made = 0;
   const answers: (number | undefined)[] = [];
-  for (let index = 0; index < 100; index++) {
+  for (let index = 0; index < 200; index++) {
     plans.offer({
       make: () => {
         made++;
@@ -40,16 +40,16 @@ it("sends what is offered together, two requests at a time, decided in its turn"
     });
   }
   await world.simulator.advance(100);
-  expect(sizes).toEqual([32, 32]);
-  expect(made).toBe(64);
+  expect(sizes).toEqual([32, 32, 32, 32]);
+  expect(made).toBe(128);
   requests.shift()?.();
   await world.simulator.advance(100);
-  expect(sizes).toEqual([32, 32, 32]);
-  for (let answered = 0; answered < 3; answered++) {
+  expect(sizes).toEqual([32, 32, 32, 32, 32]);
+  for (let answered = 0; answered < 6; answered++) {
     requests.shift()?.();
     await world.simulator.advance(100);
   }
-  expect(answers).toEqual(Array.from({ length: 100 }, (_, index) => index));
+  expect(answers).toEqual(Array.from({ length: 200 }, (_, index) => index));
 });
 
 it("leaves out what is not wanted any more; says what could not be taken", async () => {

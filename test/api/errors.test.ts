@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { encodedWithRevision, encodeObject } from "../../shared/api/encode.ts";
 import * as errors from "../../shared/api/errors.ts";
 import { kindByResource } from "../../shared/api/kinds.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
+import { trackUpdate } from "../../shared/api/patch/apply.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
 
 const pods = kindByResource("pods") as KindTable;
@@ -146,6 +148,17 @@ describe("stored form", () => {
       '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"text":"\\"metadata\\":{"}}',
     );
     expect(object.metadata.resourceVersion).toBe("7");
+  });
+
+  test("holds its managed fields, whether their text is known or not", () => {
+    const pod = { ...object, status: undefined } as KubernetesObject;
+    const [entry] = trackUpdate(undefined, pod, pods, { manager: 'a "b"', now: 0 });
+    for (const managedFields of [[], [entry], [entry, structuredClone(entry), {}]]) {
+      const metadata = { ...object.metadata, managedFields } as KubernetesObject["metadata"];
+      const { resourceVersion: _, ...stored } = metadata;
+      const decoded = JSON.parse(encodeObject({ ...pod, metadata }).toString());
+      expect(decoded).toEqual({ ...object, metadata: stored });
+    }
   });
 
   test("gets its version when it is served", () => {

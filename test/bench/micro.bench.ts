@@ -4,7 +4,7 @@ import { RbacAuthorizer } from "../../services/apiserver/auth/authorize.ts";
 import { bootstrapObjects } from "../../services/apiserver/bootstrap/objects.ts";
 import { ClusterState } from "../../services/scheduler/cluster-state.ts";
 import { podInfo } from "../../services/scheduler/pod-info.ts";
-import { schedule } from "../../services/scheduler/schedule.ts";
+import { Scheduling } from "../../services/scheduler/schedule.ts";
 import { snapshotOf } from "../../shared/actor/snapshot.ts";
 import { decodeBody } from "../../shared/api/decode.ts";
 import { applyDefaults } from "../../shared/api/defaults.ts";
@@ -17,6 +17,7 @@ import { validateCreate } from "../../shared/api/validation/index.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import { HEADERS, testRuntime } from "../store/harness.ts";
+import { countCollisions } from "./micro/collisions.ts";
 import { filled, node, PODS, pod, podManifest } from "./micro/objects.ts";
 import { heading, time, timeOnce } from "./micro/timing.ts";
 
@@ -120,14 +121,39 @@ async function scheduling(nodes: number): Promise<void> {
   );
   const { projection } = await filled(objects);
   const pods = Array.from({ length: 1_000 }, (_, index) => pod(index) as Pod);
-  const prepare = () => ({ nodes: new ClusterState(projection).nodes, pods: pods.map(podInfo) });
+  const prepare = () => {
+    const { table } = new ClusterState(projection);
+    // Rows are made when nodes have come or gone, not for every pod.
+    return { nodes: table.rows, scheduling: new Scheduling(table), pods: pods.map(podInfo) };
+  };
   await timeOnce(`decide a pod, 1,000 at once, ${nodes} nodes`, 1_000, prepare, (at) =>
-    schedule(at.pods, at.nodes),
+    at.scheduling.place(at.pods),
   );
   await timeOnce(`decide a pod, one at a time, ${nodes} nodes`, 100, prepare, (at) =>
-    at.pods.slice(0, 100).flatMap((each) => schedule([each], at.nodes)),
+    at.pods.slice(0, 100).flatMap((each) => at.scheduling.place([each])),
+  );
+  const strangers = pods.slice(0, 100).map((each, index) => {
+    const resources = { requests: { cpu: `${index + 1}m` } };
+    const containers = [{ name: "c", resources }];
+    return { ...each, spec: { ...each.spec, containers } } as Pod;
+  });
+  const unlike = () => ({ ...prepare(), pods: strangers.map(podInfo) });
+  await timeOnce(`decide a pod, none like another, ${nodes} nodes`, 100, unlike, (at) =>
+    at.pods.flatMap((each) => at.scheduling.place([each])),
   );
   projection.stop();
+}
+
+async function collisions(nodes: number): Promise<void> {
+  for (const schedulers of [1, 2, 4]) {
+    const { plans, conflicts, bound, dropped } = await countCollisions(schedulers, nodes);
+    const share = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
+    console.info(
+      `${schedulers} schedulers, ${nodes} nodes, ${bound} pods: ${plans} plans committed, ` +
+        `${share(conflicts, plans + conflicts)} decided again; ` +
+        `${share(dropped, bound + dropped)} of the bindings dropped`,
+    );
+  }
 }
 
 async function authorization(): Promise<void> {
@@ -151,4 +177,6 @@ patches();
 await projections(5_000);
 heading("Scheduling");
 for (const nodes of [100, 1_000, 5_000]) await scheduling(nodes);
+heading("Several schedulers, each with its own apiserver (counted, not timed)");
+for (const nodes of [100, 1_000]) await collisions(nodes);
 await authorization();

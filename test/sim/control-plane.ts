@@ -66,7 +66,7 @@ async function startControlProcess(
   process: SimulatedProcess,
 ): Promise<void> {
   const follow = async (name: keyof Logs): Promise<Projection> => {
-    const projection = new Projection({ runtime: process });
+    const projection = new Projection({ runtime: process, lean: true });
     await projection.follow(logs[name].open(process));
     return projection;
   };

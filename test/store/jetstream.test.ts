@@ -50,6 +50,28 @@ describe("several writers of one log", () => {
   });
 });
 
+describe("the log's end", () => {
+  it("shows what another writer was told is written, and asking adds nothing", async () => {
+    const store = await emptyStore();
+    const other = await openStore(await server.connect(), testRuntime, {
+      name: "cluster",
+      durability: "strict",
+    });
+    const lane = async (name: string): Promise<void> => {
+      for (let round = 0; round < 25; round += 1) {
+        const key = `pods/a/${name}-${round}`;
+        const [revision] = await store.commit([{ key, value: value("1"), expect: 0 }], HEADERS);
+        expect(await other.head()).toBeGreaterThanOrEqual(revision as number);
+      }
+    };
+    await Promise.all(["a", "b", "c", "d"].map(lane));
+    expect(await other.head()).toBe(100);
+    expect(await store.head()).toBe(100);
+    await other.close();
+    await store.close();
+  });
+});
+
 describe("a reader", () => {
   it("may follow the log, and may not write it", async () => {
     const store = await emptyStore();

@@ -70,7 +70,8 @@ describe("a commit whose acknowledgement is lost", () => {
     ["an unconditional write", [[undefined]]],
     ["a plan with one expectation", [[undefined, 0, undefined]]],
     ["a few at a time", [[0], [0], [0]]],
-    ["many at a time", Array.from({ length: 20 }, () => [0])],
+    ["more at a time", Array.from({ length: 20 }, () => [0])],
+    ["many at a time", Array.from({ length: 40 }, () => [0])],
     [
       "plans at a time",
       [
@@ -115,14 +116,15 @@ describe("a commit that is lost on its way", () => {
     ["a creation", [[0]]],
     ["a plan", [[0, 0, 0]]],
     ["a few at a time", [[0], [0], [0]]],
-    ["many at a time", Array.from({ length: 20 }, () => [0])],
+    ["more at a time", Array.from({ length: 20 }, () => [0])],
+    ["many at a time", Array.from({ length: 40 }, () => [0])],
   ])("is sent again: %s", async (_, plans) => {
     const commits = plans.map((expected) => expected.map(fresh));
     const all = commits.flat();
     proxy.mute = true;
+    const lost = proxy.loss();
     const answers = commits.map((writes) => store.commit(writes, HEADERS));
-    // Until the client has handed everything over.
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await lost;
     proxy.cut();
     const revisions = (await Promise.all(answers)).flat();
     await expectOnce(all, revisions);
@@ -141,9 +143,10 @@ describe("a commit that is lost on its way", () => {
   it("and that nothing guards is not sent twice: its outcome is unknown", async () => {
     const write = fresh();
     proxy.mute = true;
+    const lost = proxy.loss();
     const answer = store.commit([write], HEADERS);
     const failure = expect(answer).rejects.toBeInstanceOf(UnknownOutcomeError);
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await lost;
     proxy.cut();
     await failure;
     expect(await witness.get(write.key)).toBeUndefined();

@@ -8,6 +8,7 @@ export class LossyProxy {
   mute = false;
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #onLoss = (): void => {};
 
   private constructor(server: Server) {
     this.#server = server;
@@ -24,6 +25,13 @@ export class LossyProxy {
   get url(): string {
     const address = this.#server.address();
     return `nats://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+  }
+
+  /** Resolves when something that the client says is lost from now on. */
+  loss(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLoss = resolve;
+    });
   }
 
   /** Breaks all connections; those made from now on lose nothing. */
@@ -43,7 +51,7 @@ export class LossyProxy {
     const server = connect(port, "127.0.0.1");
     const pair = [client, server] as const;
     this.#pairs.add(pair);
-    client.on("data", (data) => this.mute || server.write(data));
+    client.on("data", (data) => (this.mute ? this.#onLoss() : server.write(data)));
     server.on("data", (data) => this.deaf || client.write(data));
     for (const socket of pair) {
       socket.on("error", () => {});

@@ -2,7 +2,6 @@ import type { FieldError } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
 import type { Asked } from "../decided.ts";
 import type { Draft } from "../draft.ts";
-import { NODE_RECORDS, raiseFence, recordKey } from "./record.ts";
 import {
   addressesOf,
   allocateAddresses,
@@ -23,7 +22,6 @@ export function allocateForCreate(
   asked: Asked,
   object: KubernetesObject,
 ): FieldError[] {
-  if (isCore(asked, "pods") && object.spec?.nodeName) raiseFence(draft, object.spec.nodeName);
   if (!isCore(asked, "services") || !object.spec) return [];
   return [
     ...settleFamilies(object),
@@ -63,8 +61,4 @@ export function allocateForUpdate(
 /** Gives back what a deleted object holds. */
 export function releaseForDelete(draft: Draft, asked: Asked, old: KubernetesObject): void {
   if (isCore(asked, "services")) releaseService(draft, old, addressesOf(old), nodePortsOf(old));
-  if (isCore(asked, "nodes")) {
-    const key = recordKey(NODE_RECORDS, old.metadata.name);
-    if (draft.read(key)) draft.remove(key);
-  }
 }

@@ -9,7 +9,7 @@ import type { Draft } from "../draft.ts";
  */
 export const IP_RECORDS = "coxswain.ipallocations";
 export const PORT_RECORDS = "coxswain.portallocations";
-export const NODE_RECORDS = "coxswain.nodeallocations";
+const BINDING_RECORDS = "coxswain.bindings";
 
 const API_VERSION = "coxswain/v1";
 
@@ -49,11 +49,17 @@ export function release(draft: Draft, records: string, name: string, holder: Hol
   if (record?.holder?.uid === holder.uid) draft.remove(key);
 }
 
-/** Raises the node's fence: of two plans decided on the same state, one is refused. */
-export function raiseFence(draft: Draft, node: string): void {
-  const key = recordKey(NODE_RECORDS, node);
-  if (draft.isStaged(key)) return;
-  const binds: number = draft.read(key)?.binds ?? 0;
-  const kind = { kind: "NodeAllocation", apiVersion: API_VERSION };
-  draft.put(key, { ...kind, metadata: { name: node }, binds: binds + 1 });
+/** Held while bindings are decided: those of one replica take turns. */
+export const FENCE_KEY = recordKey(BINDING_RECORDS, "fence");
+
+/**
+ * Raises the fence of bindings: of two plans decided on the same state, one is refused, and decided
+ * again on a newer one. One record for all nodes, since a plan binds many pods to many nodes: with
+ * a record for each node a pod alone cost a write more, and two plans met nonetheless.
+ */
+export function raiseFence(draft: Draft): void {
+  if (draft.isStaged(FENCE_KEY)) return;
+  const plans: number = draft.read(FENCE_KEY)?.plans ?? 0;
+  const kind = { kind: "BindingFence", apiVersion: API_VERSION };
+  draft.put(FENCE_KEY, { ...kind, metadata: { name: "fence" }, plans: plans + 1 });
 }

@@ -30,6 +30,10 @@ const WEBSOCKET_BEARER = "base64url.bearer.authorization.k8s.io.";
 /** Finds out who asks. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
+  /** Users by the certificate of their connection. */
+  readonly #certified = new WeakMap<ClientCertificate, UserInfo>();
+  /** Static tokens that were found, so that a token is hashed once and not with each request. */
+  readonly #known = new Map<string, UserInfo>();
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -47,10 +51,13 @@ export class Authenticator {
 
   #user(headers: IncomingHttpHeaders, certificate: ClientCertificate | undefined): UserInfo {
     if (certificate?.valid && certificate.commonName !== "") {
-      return {
-        username: certificate.commonName,
-        groups: [...certificate.organizations, AUTHENTICATED],
-      };
+      let user = this.#certified.get(certificate);
+      if (user === undefined) {
+        const { commonName, organizations } = certificate;
+        user = { username: commonName, groups: [...organizations, AUTHENTICATED] };
+        this.#certified.set(certificate, user);
+      }
+      return user;
     }
     const token = bearerToken(headers);
     if (token !== undefined) {
@@ -63,8 +70,11 @@ export class Authenticator {
   }
 
   #userOfToken(token: string): UserInfo | undefined {
-    const known = this.#options.staticTokens?.get(tokenHash(token));
-    if (known !== undefined) return known;
+    const known = this.#known.get(token) ?? this.#options.staticTokens?.get(tokenHash(token));
+    if (known !== undefined) {
+      this.#known.set(token, known);
+      return known;
+    }
     const review = this.#options.tokens.verify(token);
     return review.valid ? review.user : undefined;
   }
@@ -73,7 +83,9 @@ export class Authenticator {
 function bearerToken(headers: IncomingHttpHeaders): string | undefined {
   const [scheme, token] = (headers.authorization ?? "").trim().split(" ");
   if (scheme?.toLowerCase() === "bearer" && token) return token;
-  const protocols = (headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
+  const offered = headers["sec-websocket-protocol"];
+  if (offered === undefined) return undefined;
+  const protocols = offered.split(",").map((one) => one.trim());
   const carrier = protocols.find((one) => one.startsWith(WEBSOCKET_BEARER));
   if (carrier === undefined) return undefined;
   return Buffer.from(carrier.slice(WEBSOCKET_BEARER.length), "base64url").toString("utf8");

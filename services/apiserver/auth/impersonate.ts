@@ -15,6 +15,7 @@ export function impersonate(
   user: UserInfo,
   authorizer: Authorizer,
 ): UserInfo {
+  if (!impersonates(headers)) return user;
   const username = one(headers["impersonate-user"]);
   const groups = many(headers["impersonate-group"]);
   const uid = one(headers["impersonate-uid"]);
@@ -41,6 +42,11 @@ export function impersonate(
     groups: groupsOf(username, account?.namespace, groups),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
+}
+
+function impersonates(headers: IncomingHttpHeaders): boolean {
+  for (const header in headers) if (header.startsWith("impersonate-")) return true;
+  return false;
 }
 
 interface Asked {

@@ -84,6 +84,7 @@ export class ServiceAccountTokens implements TokenIssuer {
   readonly #cluster: View;
   /** Claims of tokens whose signature was checked: clients send the same one again and again. */
   readonly #opened = new Map<string, Claims>();
+  readonly #users = new WeakMap<Claims, UserInfo>();
 
   constructor(options: TokenIssuerOptions) {
     this.issuer = options.issuer ?? DEFAULT_ISSUER;
@@ -133,7 +134,12 @@ export class ServiceAccountTokens implements TokenIssuer {
     }
     const gone = this.#unbound(claims);
     if (gone !== undefined) return invalid(gone);
-    return { valid: true, user: userOf(claims), audiences: common };
+    let user = this.#users.get(claims);
+    if (user === undefined) {
+      user = userOf(claims);
+      this.#users.set(claims, user);
+    }
+    return { valid: true, user, audiences: common };
   }
 
   /** `/.well-known/openid-configuration`. */

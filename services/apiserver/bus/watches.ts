@@ -6,6 +6,7 @@ import {
 } from "../../../shared/actor/api.ts";
 import { badRequest, failure, statusOf } from "../../../shared/api/errors.ts";
 import { kindByResource } from "../../../shared/api/kinds.ts";
+import { withoutManagedFields } from "../../../shared/api/lean.ts";
 import type { Cancel } from "../../../shared/runtime/runtime.ts";
 import { CompactedError, type Revision } from "../../../shared/store/store.ts";
 import type { Entry } from "../../../shared/store/view.ts";
@@ -250,5 +251,6 @@ function versionTail(entry: Entry, revision: Revision, withObject: boolean): Buf
   const head = encode({ type: "version", key: entry.key, revision });
   if (!withObject) return Buffer.from(head);
   const open = head.subarray(0, head.length - 1);
-  return Buffer.concat([open, Buffer.from(',"object":'), entry.bytes, Buffer.from("}")]);
+  const object = withoutManagedFields(entry.bytes);
+  return Buffer.concat([open, Buffer.from(',"object":'), object, Buffer.from("}")]);
 }

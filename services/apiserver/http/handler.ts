@@ -15,9 +15,10 @@ import { readBody, TruncatedError } from "./body.ts";
 import { builtInDocuments } from "./documents.ts";
 import { clientCertificate, type Request, type Response } from "./exchange.ts";
 import { type HealthCheck, healthAnswer, isHealthPath } from "./health.ts";
+import { labelsOf, NO_LABELS } from "./labels.ts";
 import { processMetrics, type RequestLabels, RequestMetrics } from "./metrics.ts";
 import { builtInTables, CONNECTIONS, parsePath, type ResourceRoute, type Route } from "./path.ts";
-import { type Answer, jsonAnswer, respond, setCommonHeaders, statusAnswer } from "./respond.ts";
+import { type Answer, jsonAnswer, respond, statusAnswer } from "./respond.ts";
 import { VERSION } from "./version.ts";
 import { serveWatch } from "./watch-sink.ts";
 
@@ -77,14 +78,13 @@ export class RequestHandler {
     const { runtime, logger } = this.options;
     const trace = runtime.ids.ulid();
     const begun = runtime.clock.monotonic();
-    setCommonHeaders(response, trace);
     const kind = request.method === "GET" || request.method === "HEAD" ? "readOnly" : "mutating";
     this.metrics.inflight[kind]++;
     let labels: RequestLabels | undefined;
     let longRunning = false;
     try {
       const asked = this.ask(request, trace);
-      labels = labelsOf(asked);
+      labels = labelsOf(asked.route, asked.query);
       longRunning = labels.verb === "WATCH" || labels.subresource === "log";
       if (longRunning) this.metrics.longRunningChanged(labels.verb, 1);
       await this.#serve(asked, response);
@@ -108,7 +108,7 @@ export class RequestHandler {
     const target = request.url ?? "/";
     const mark = target.indexOf("?");
     const path = mark < 0 ? target : target.slice(0, mark);
-    const query = new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1));
+    const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
     const { authenticator } = this.options;
     const user = authenticator.authenticate(request.headers, clientCertificate(request));
     const route = parsePath(request.method ?? "", path, query, builtInTables);
@@ -131,7 +131,7 @@ export class RequestHandler {
       case "path": {
         demandPath(authorizer, user, route.verb === "head" ? "get" : route.verb, route.path);
         const answer = await this.#servePath(asked);
-        return respond(request, response, answer);
+        return respond(request, response, answer, asked.trace);
       }
     }
   }
@@ -143,11 +143,12 @@ export class RequestHandler {
     if (connection === "log") return serveLog(this.options, asked, route, response);
     const reads = route.verb === "get" || route.verb === "list" || route.verb === "watch";
     const body = reads ? NO_BODY : await readBody(request);
-    const asking = await withoutProtobuf(resourceRequest(asked, route, body));
+    let asking = resourceRequest(asked, route, body);
+    if (isProtobuf(asking)) asking = await withoutProtobuf(asking);
     const result = await this.options.engine.handle(asking);
-    if (result.type === "body") return respond(request, response, result);
+    if (result.type === "body") return respond(request, response, result, asked.trace);
     if (response.destroyed) return;
-    const watch = serveWatch(request, response, result);
+    const watch = serveWatch(request, response, result, asked.trace);
     this.#watches.add(watch);
     await watch.done;
     this.#watches.delete(watch);
@@ -199,7 +200,7 @@ export class RequestHandler {
       this.options.logger.error({ trace, url: request.url, error }, "request failed");
     }
     try {
-      await respond(request, response, statusAnswer(status));
+      await respond(request, response, statusAnswer(status), trace);
     } catch (failure) {
       this.options.logger.error({ trace, error: failure }, "answer failed");
       response.destroy();
@@ -208,6 +209,7 @@ export class RequestHandler {
 }
 
 const NO_BODY = Buffer.alloc(0);
+const NO_QUERY = new URLSearchParams();
 const ROOT_PATHS = [
   "/.well-known/openid-configuration",
   "/api",
@@ -222,16 +224,6 @@ const ROOT_PATHS = [
   "/readyz",
   "/version",
 ];
-const NO_LABELS: RequestLabels = {
-  verb: "",
-  group: "",
-  version: "",
-  resource: "",
-  subresource: "",
-  scope: "",
-  dryRun: "",
-};
-
 function refuseMethod(): never {
   throw methodNotAllowed();
 }
@@ -251,11 +243,12 @@ export function resourceRequest(
   body: Buffer,
 ): ResourceRequest {
   const { headers } = asked.request;
-  const { query } = asked;
+  let { query } = asked;
   let name = route.name;
   if (route.verb === "watch" && name !== "") {
     // The old watch paths may name one object
     const selector = query.get("fieldSelector");
+    query = new URLSearchParams(query);
     query.set("fieldSelector", `${selector ? `${selector},` : ""}metadata.name=${name}`);
     name = "";
   }
@@ -280,33 +273,15 @@ export function resourceRequest(
 
 const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
 
+function isProtobuf({ contentType, body }: ResourceRequest): boolean {
+  if (body.length === 0 || contentType === "") return false;
+  const [type = ""] = contentType.split(";");
+  return type.trim() === PROTOBUF_TYPE;
+}
+
 /** The engine reads JSON and YAML; what clients of Go send as protobuf becomes JSON. */
 async function withoutProtobuf(request: ResourceRequest): Promise<ResourceRequest> {
-  const [type = ""] = request.contentType.split(";");
-  if (type.trim() !== PROTOBUF_TYPE || request.body.length === 0) return request;
   const { decodeProtobuf } = await import("../../../shared/api/protobuf/decode.ts");
   const body = Buffer.from(JSON.stringify(decodeProtobuf(request.body)));
   return { ...request, body, contentType: "application/json" };
-}
-
-const METRIC_VERBS: Readonly<Record<string, string>> = {
-  create: "POST",
-  update: "PUT",
-  deletecollection: "DELETECOLLECTION",
-};
-
-function labelsOf({ route, query }: Asked): RequestLabels {
-  // Whatever does not exist counts as one, so that clients cannot make up series
-  if (route.type === "unknown") return NO_LABELS;
-  if (route.type === "path") return { ...NO_LABELS, verb: route.verb.toUpperCase() };
-  const { table, subresource, namespace, name } = route;
-  return {
-    verb: METRIC_VERBS[route.verb] ?? route.verb.toUpperCase(),
-    group: table.group,
-    version: table.version,
-    resource: table.plural,
-    subresource: subresource?.name ?? "",
-    scope: name !== "" ? "resource" : namespace !== "" ? "namespace" : "cluster",
-    dryRun: query.get("dryRun") === "All" ? "All" : "",
-  };
 }

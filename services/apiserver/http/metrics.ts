@@ -27,21 +27,22 @@ const BUCKETS = [
  * happens when somebody asks for `/metrics`.
  */
 export class RequestMetrics {
-  readonly #series = new Map<string, Series>();
+  readonly #series = new Map<RequestLabels, Series>();
   /** Requests being worked on, without watches and streams. */
   readonly inflight = { mutating: 0, readOnly: 0 };
   /** Watches and streams that are open. */
   readonly longRunning = new Map<string, number>();
 
-  /** A request was answered. Long-running ones are not part of the durations. */
+  /**
+   * A request was answered. Long-running ones are not part of the durations. Requests of one series
+   * have the same object as their labels.
+   */
   observe(labels: RequestLabels, code: number, seconds: number, longRunning: boolean): void {
-    const { verb, group, version, resource, subresource, scope, dryRun } = labels;
-    const key = `${verb} ${group} ${version} ${resource} ${subresource} ${scope} ${dryRun}`;
-    let series = this.#series.get(key);
+    let series = this.#series.get(labels);
     if (series === undefined) {
       const buckets = Array<number>(BUCKETS.length).fill(0);
       series = { labels, codes: new Map(), buckets, count: 0, seconds: 0 };
-      this.#series.set(key, series);
+      this.#series.set(labels, series);
     }
     series.codes.set(code, (series.codes.get(code) ?? 0) + 1);
     if (longRunning) return;

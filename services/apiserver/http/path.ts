@@ -37,13 +37,17 @@ export interface PathRoute {
 /** Finds the table of a resource as paths name it. */
 export type TableLookup = (group: string, version: string, plural: string) => KindTable | undefined;
 
-const builtIn = new Map(
-  KINDS.map((table) => [`${table.group}/${table.version}/${table.plural}`, table]),
-);
+/** By plural name, which nearly always says it all. */
+const builtIn = new Map<string, KindTable[]>();
+for (const table of KINDS) {
+  const others = builtIn.get(table.plural);
+  if (others === undefined) builtIn.set(table.plural, [table]);
+  else others.push(table);
+}
 
 /** The built-in kinds. */
 export const builtInTables: TableLookup = (group, version, plural) =>
-  builtIn.get(`${group}/${version}/${plural}`);
+  builtIn.get(plural)?.find((table) => table.group === group && table.version === version);
 
 const VERBS: Readonly<Record<string, Verb>> = {
   GET: "get",
@@ -64,11 +68,12 @@ export function parsePath(
   query: URLSearchParams,
   tables: TableLookup = builtInTables,
 ): Route {
-  const other: PathRoute = { type: "path", verb: method.toLowerCase(), path };
   const parts = segments(path);
-  if (parts === undefined) return other;
-  const grouped = parts[0] === "apis";
-  if (parts.length < (grouped ? 4 : 3) || (!grouped && parts[0] !== "api")) return other;
+  const grouped = parts?.[0] === "apis";
+  const isResource = parts !== undefined && parts.length >= (grouped ? 4 : 3);
+  if (!isResource || (!grouped && parts[0] !== "api")) {
+    return { type: "path", verb: method.toLowerCase(), path };
+  }
   const group = grouped ? (parts[1] ?? "") : "";
   const version = (grouped ? parts[2] : parts[1]) ?? "";
   const rest = parts.slice(grouped ? 3 : 2);
@@ -154,9 +159,15 @@ function isTrue(value: string | null): boolean {
   return value !== null && value !== "0" && value.toLowerCase() !== "false";
 }
 
+const SLASH = 47;
+
 /** The decoded segments; undefined when the encoding is broken. */
 function segments(path: string): string[] | undefined {
-  const parts = path.replace(/^\/+|\/+$/g, "").split("/");
+  let start = 0;
+  let end = path.length;
+  while (path.charCodeAt(start) === SLASH) start++;
+  while (end > start && path.charCodeAt(end - 1) === SLASH) end--;
+  const parts = path.slice(start, end).split("/");
   if (!path.includes("%")) return parts;
   try {
     return parts.map((part) => decodeURIComponent(part));

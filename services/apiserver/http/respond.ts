@@ -1,6 +1,7 @@
-import { constants, gzip } from "node:zlib";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { StatusBody } from "../../../shared/actor/api.ts";
 import { isHttp2, type Request, type Response } from "./exchange.ts";
+import { bytesOf, writeBody, writeCompressed } from "./write-body.ts";
 
 const JSON_TYPE = "application/json";
 /** Smaller answers are not worth compressing, as in Kubernetes. */
@@ -33,52 +34,62 @@ export function textAnswer(text: string, code = 200): Answer {
   return { code, contentType: "text/plain; charset=utf-8", body: [Buffer.from(text)] };
 }
 
-/** Headers that every answer has. */
-export function setCommonHeaders(response: Response, trace: string): void {
-  response.setHeader("Audit-Id", trace);
-  response.setHeader("Cache-Control", "no-cache, private");
+/**
+ * Headers of an answer: those that every answer has, its type, and `Warning` headers (RFC 7234; 299
+ * as Kubernetes uses it). To be written at once: each header that is set by itself costs as much.
+ */
+export function headersOf(
+  trace: string,
+  contentType: string,
+  warnings?: readonly string[],
+): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {
+    "Audit-Id": trace,
+    "Cache-Control": "no-cache, private",
+    "Content-Type": contentType,
+  };
+  if (warnings !== undefined && warnings.length > 0) {
+    headers["Warning"] = warnings.map(
+      (text) => `299 - "${printable(text).replace(/(["\\])/g, "\\$1")}"`,
+    );
+  }
+  return headers;
 }
 
-/** Sets `Warning` headers (RFC 7234; 299 as Kubernetes uses it). */
-export function setWarnings(response: Response, warnings: readonly string[] | undefined): void {
-  if (warnings === undefined || warnings.length === 0) return;
-  response.setHeader(
-    "Warning",
-    warnings.map((text) => `299 - "${printable(text).replace(/(["\\])/g, "\\$1")}"`),
-  );
-}
-
-/** Writes a whole answer; resolves when it is handed to the connection. */
-export async function respond(request: Request, response: Response, answer: Answer): Promise<void> {
-  if (response.headersSent || response.destroyed) return;
-  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  setWarnings(response, answer.warnings);
-  response.setHeader("Content-Type", answer.contentType);
-  const [only] = answer.body;
-  let body = answer.body.length === 1 && only !== undefined ? only : Buffer.concat(answer.body);
-  if (compresses(request, answer.code, body.length)) {
-    body = await gzipped(body);
-    response.setHeader("Content-Encoding", "gzip");
-    response.setHeader("Vary", "Accept-Encoding");
-    if (response.destroyed) return;
+/** Writes a whole answer; a promise only where that takes time. */
+export function respond(
+  request: Request,
+  response: Response,
+  answer: Answer,
+  trace: string,
+): Promise<void> | undefined {
+  if (response.headersSent || response.destroyed) return undefined;
+  const headers = headersOf(trace, answer.contentType, answer.warnings);
+  for (const name in answer.headers) headers[name] = answer.headers[name];
+  const { code, body } = answer;
+  const bytes = bytesOf(body);
+  if (compresses(request, code, bytes)) {
+    headers["Content-Encoding"] = "gzip";
+    headers["Vary"] = "Accept-Encoding";
+    response.writeHead(code, headers);
+    return writeCompressed(response, body);
   }
-  response.statusCode = answer.code;
-  if (answer.code === 304 || answer.code === 204) {
-    response.end();
-    return;
-  }
-  response.setHeader("Content-Length", body.length);
-  const last = request.method === "HEAD" ? undefined : body;
-  if (isHttp2(request) || request.complete) response.end(last);
-  else endAfterRequest(request, response, last);
+  const bodiless = code === 304 || code === 204;
+  if (!bodiless) headers["Content-Length"] = bytes;
+  response.writeHead(code, headers);
+  if (bodiless || request.method === "HEAD") response.end();
+  else if (!isHttp2(request) && !request.complete) endAfterRequest(request, response, body);
+  else if (body.length === 1) response.end(body[0]);
+  else return writeBody(response, body);
+  return undefined;
 }
 
 /**
  * Sends the answer at once, but lets the client send the rest of its request: the end of an answer
  * may close the connection, and a client that is cut off while it writes never reads the answer.
  */
-function endAfterRequest(request: Request, response: Response, body: Uint8Array | undefined): void {
-  if (body !== undefined) response.write(body);
+function endAfterRequest(request: Request, response: Response, body: readonly Uint8Array[]): void {
+  for (const part of body) response.write(part);
   const end = () => response.end();
   request.once("end", end);
   request.once("close", end);
@@ -92,15 +103,6 @@ function compresses(request: Request, code: number, bytes: number): boolean {
     typeof accepted === "string" &&
     /(^|[,\s])gzip\s*(;\s*q=(?!0(\.0*)?\s*(,|$))|,|$)/.test(accepted)
   );
-}
-
-function gzipped(body: Uint8Array): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    gzip(body, { level: constants.Z_BEST_SPEED }, (error, result) => {
-      if (error === null) resolve(result);
-      else reject(error);
-    });
-  });
 }
 
 /** Header values may not hold control characters or anything beyond Latin-1. */

@@ -20,6 +20,8 @@ export interface HttpServerOptions extends HandlerOptions {
   readonly port: number;
   /** Default: all addresses. */
   readonly address?: string;
+  /** The descriptor of a socket that has the port already; then the two above do not count. */
+  readonly socket?: number;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -69,7 +71,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.port, options.address, () => {
+    const { port, address, socket } = options;
+    const where = address === undefined ? { port } : { port, host: address };
+    server.listen(socket === undefined ? where : { fd: socket }, () => {
       server.off("error", reject);
       resolve();
     });
@@ -90,6 +94,8 @@ function contextOf(tls: ServerTls) {
     minVersion: "TLSv1.2" as const,
   };
 }
+
+function ignore(): void {}
 
 /** The server's connections and what is under way on them. */
 class Connections {
@@ -131,8 +137,8 @@ class Connections {
 
   begin(request: Request, response: Response): void {
     if (request.httpVersionMajor === 1) this.#track(request.socket, response);
-    request.on("error", () => undefined);
-    response.on("error", () => undefined);
+    request.on("error", ignore);
+    response.on("error", ignore);
     void this.#handler.handle(request, response);
   }
 

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import { badRequest, invalid } from "../../../shared/api/errors.ts";
 import type { FieldError } from "../../../shared/api/field-error.ts";
 import { STDOUT } from "../../../shared/streams/channels.ts";
@@ -7,7 +8,8 @@ import { demandConnect } from "../http/access.ts";
 import type { Response } from "../http/exchange.ts";
 import type { Asked, HandlerOptions } from "../http/handler.ts";
 import type { ResourceRoute } from "../http/path.ts";
-import { respond, textAnswer } from "../http/respond.ts";
+import { headersOf, respond, textAnswer } from "../http/respond.ts";
+import { roomIn } from "../http/write-body.ts";
 import { containerOf, openPodStream, podOf, targetOf } from "./target.ts";
 
 type LogOptions = Omit<LogOpen, "operation" | "namespace" | "pod" | "uid" | "container">;
@@ -24,7 +26,8 @@ export async function serveLog(
   const pod = await podOf(options, asked, route);
   const container = containerOf(pod, asked.query.get("container"));
   // What was never assigned to a node has not logged anything
-  if (!pod.spec?.nodeName) return respond(asked.request, response, textAnswer(""));
+  const { request, trace } = asked;
+  if (!pod.spec?.nodeName) return respond(request, response, textAnswer(""), trace);
   const stream = await openPodStream(options, pod, {
     operation: "log",
     ...targetOf(pod),
@@ -33,11 +36,16 @@ export async function serveLog(
   });
   response.on("close", () => stream.abort("the client is gone"));
   if (response.destroyed) stream.abort("the client is gone");
-  else await copy(stream, response, asked.request.method === "HEAD");
+  else await copy(stream, response, headersOf(trace, "text/plain"), request.method === "HEAD");
 }
 
-async function copy(stream: NodeStream, response: Response, headOnly: boolean): Promise<void> {
-  response.writeHead(200, { "Content-Type": "text/plain" });
+async function copy(
+  stream: NodeStream,
+  response: Response,
+  headers: OutgoingHttpHeaders,
+  headOnly: boolean,
+): Promise<void> {
+  response.writeHead(200, headers);
   response.flushHeaders();
   if (!headOnly) {
     for await (const chunk of stream.read(STDOUT)) {
@@ -49,20 +57,6 @@ async function copy(stream: NodeStream, response: Response, headOnly: boolean): 
   const broken = await stream.closed;
   if (broken === undefined || headOnly) response.end();
   else response.destroy();
-}
-
-/** Resolves when the response takes more, or is gone. */
-function roomIn(response: Response): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off("drain", done);
-      response.off("close", done);
-      resolve();
-    };
-    response.on("drain", done);
-    response.on("close", done);
-    if (response.destroyed) done();
-  });
 }
 
 /**

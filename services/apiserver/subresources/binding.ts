@@ -1,17 +1,17 @@
 import { decodeBody } from "../../../shared/api/decode.ts";
 import { conflict, invalid, notFound, success } from "../../../shared/api/errors.ts";
-import type { KubernetesObject } from "../../../shared/api/object.ts";
+import type { KubernetesObject, ManagedFieldsEntry } from "../../../shared/api/object.ts";
 import { trackUpdate } from "../../../shared/api/patch/apply.ts";
+import { UPDATE_MANAGERS_MAX } from "../../../shared/api/patch/managers.ts";
 import { kindSchema } from "../../../shared/api/schemas.ts";
 import { formatTime } from "../../../shared/api/time.ts";
 import { validateCreate } from "../../../shared/api/validation/index.ts";
 import { admit } from "../admission/index.ts";
 import { takeRoom } from "../allocation/node-capacity.ts";
-import { NODE_RECORDS, raiseFence, recordKey } from "../allocation/record.ts";
+import { FENCE_KEY, raiseFence } from "../allocation/record.ts";
 import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked } from "../decided.ts";
 import type { Draft } from "../draft.ts";
-import { cloneJson } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerStatus } from "../respond.ts";
@@ -19,6 +19,8 @@ import { runWrite } from "../verbs/run-write.ts";
 
 const BINDING = { group: "", plural: "pods/binding" };
 const KIND = { group: "", version: "v1", kind: "Binding" };
+const SUBRESOURCE = "binding";
+const SCHEDULED = "PodScheduled";
 
 /** POST to pods/<name>/binding: a scheduler that is none of ours binds a pod. */
 export async function createBinding(
@@ -41,7 +43,7 @@ export async function createBinding(
     annotations: metadata.annotations,
   };
   await runWrite(context, request, options, {
-    keys: [keyOfAsked(asked), recordKey(NODE_RECORDS, node)],
+    keys: [keyOfAsked(asked), FENCE_KEY],
     decide: (draft) => decideBinding(draft, asked, wish),
   });
   return answerStatus({ ...success({ group: "", plural: "" }, ""), code: 201 });
@@ -57,7 +59,7 @@ export interface BindWish {
   readonly checkRoom?: boolean;
 }
 
-/** Decides a binding, together with the node's fence. */
+/** Decides a binding, together with the fence of bindings. */
 export function decideBinding(draft: Draft, asked: Asked, wish: BindWish): Decided {
   const key = keyOfAsked(asked);
   const old = draft.read(key);
@@ -65,19 +67,92 @@ export function decideBinding(draft: Draft, asked: Asked, wish: BindWish): Decid
   admit(draft, { operation: "CREATE", asked, object: old, old: undefined });
   checkPod(draft, asked, old, wish);
   if (wish.checkRoom) takeRoom(draft, old, wish.node);
-  const next = cloneJson(old);
-  delete next.metadata.resourceVersion;
-  next.spec.nodeName = wish.node;
-  if (wish.annotations) {
-    next.metadata.annotations = { ...next.metadata.annotations, ...wish.annotations };
-  }
-  next.status = { ...next.status, conditions: scheduled(next, draft.now) };
-  const { manager } = asked;
-  const tracking = { manager, subresource: "binding", now: draft.now };
-  next.metadata.managedFields = trackUpdate(old, next, asked.table, tracking);
-  raiseFence(draft, wish.node);
+  const next = boundPod(old, asked, wish, draft.now);
+  raiseFence(draft);
   draft.put(key, next);
   return { key, object: next, code: 201 };
+}
+
+/** The pod on its node. Shares with `old` what stays as it is. */
+function boundPod(
+  old: KubernetesObject,
+  asked: Asked,
+  { node, annotations }: BindWish,
+  now: number,
+): KubernetesObject {
+  const { resourceVersion: _, ...metadata } = old.metadata;
+  if (annotations) metadata.annotations = { ...metadata.annotations, ...annotations };
+  const next: KubernetesObject = {
+    ...old,
+    metadata,
+    spec: { ...old.spec, nodeName: node },
+    status: { ...old.status, conditions: scheduled(old, now) },
+  };
+  metadata.managedFields = managedFields(old, next, asked, now);
+  return next;
+}
+
+/** What a binding owns, by what it found: the same for nearly all pods. */
+const owned = new Map<string, NonNullable<ManagedFieldsEntry["fieldsV1"]>>();
+
+/** As `trackUpdate`, which is asked once for each kind of pod. */
+function managedFields(
+  old: KubernetesObject,
+  next: KubernetesObject,
+  { table, manager }: Asked,
+  now: number,
+): ManagedFieldsEntry[] {
+  const track = () => trackUpdate(old, next, table, { manager, subresource: SUBRESOURCE, now });
+  const kind = kindOf(old, next, manager);
+  if (kind === undefined) return track();
+  const fieldsV1 = owned.get(kind);
+  if (fieldsV1 === undefined) {
+    const tracked = track();
+    const own = tracked.find(({ subresource }) => subresource === SUBRESOURCE);
+    if (own?.fieldsV1 !== undefined) owned.set(kind, own.fieldsV1);
+    return tracked;
+  }
+  const entry: ManagedFieldsEntry = {
+    ...(manager && { manager }),
+    operation: "Update",
+    apiVersion: "v1",
+    time: formatTime(now),
+    fieldsType: "FieldsV1",
+    fieldsV1,
+    subresource: SUBRESOURCE,
+  };
+  const entries = [...(old.metadata.managedFields ?? [])];
+  const after = entries.findIndex((other) => precedes(entry, other));
+  entries.splice(after < 0 ? entries.length : after, 0, entry);
+  return entries;
+}
+
+/**
+ * What decides which fields the binding comes to own; undefined: something else does, too, because
+ * a field that is written has been written before, or there are too many writers.
+ */
+function kindOf(
+  old: KubernetesObject,
+  next: KubernetesObject,
+  manager: string,
+): string | undefined {
+  const { managedFields: entries = [], annotations, generation } = old.metadata;
+  if (entries.length === 0 || entries.length >= UPDATE_MANAGERS_MAX) return undefined;
+  if (entries.some((entry) => entry.subresource === SUBRESOURCE)) return undefined;
+  if (annotations !== next.metadata.annotations || "nodeName" in old.spec) return undefined;
+  const conditions: unknown = old.status?.conditions;
+  if (conditions !== undefined && !Array.isArray(conditions)) return undefined;
+  if (conditions?.some(({ type }) => type === SCHEDULED)) return undefined;
+  return `${manager} ${conditions?.length ? "more" : typeof conditions} ${Boolean(generation)}`;
+}
+
+/** The order in which managed fields are kept. */
+function precedes(one: ManagedFieldsEntry, other: ManagedFieldsEntry): boolean {
+  for (const field of ["operation", "time", "manager", "apiVersion", "subresource"] as const) {
+    const [left, right] = [one[field] ?? "", other[field] ?? ""];
+    if (left !== right) return left < right;
+  }
+  return false;
 }
 
 function checkPod(draft: Draft, asked: Asked, pod: KubernetesObject, wish: BindWish): void {
@@ -116,7 +191,7 @@ function scheduled(pod: KubernetesObject, now: number): Condition[] {
   const conditions: Condition[] = pod.status?.conditions ?? [];
   const generation = pod.metadata.generation;
   const condition: Condition = {
-    type: "PodScheduled",
+    type: SCHEDULED,
     status: "True",
     lastProbeTime: null,
     lastTransitionTime: formatTime(now),

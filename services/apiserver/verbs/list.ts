@@ -36,6 +36,8 @@ export interface Page {
   readonly entries: readonly Entry[];
   readonly continue?: string;
   readonly remainingItemCount?: number;
+  /** Everything of the kind, in the namespace unless that is "": the projection's own array. */
+  readonly whole?: { readonly namespace: string };
 }
 
 /** @throws StatusError Expired, BadRequest, Timeout */
@@ -50,11 +52,15 @@ export async function readPage(
   const first = from ? firstAtOrAfter(all, prefixOfList(selection) + from.start) : 0;
   const end = options.limit > 0 ? Math.min(all.length, first + options.limit) : all.length;
   const entries = first === 0 && end === all.length ? all : all.slice(first, end);
-  if (end >= all.length) return { revision: view.revision, entries };
+  const { plain, namespace } = selection;
+  if (end >= all.length) {
+    const whole = plain && first === 0 && view === log.projection ? { whole: { namespace } } : {};
+    return { revision: view.revision, entries, ...whole };
+  }
   const last = entries[entries.length - 1] as Entry;
   const start = `${last.key.slice(prefixOfList(selection).length)}\0`;
   const token = encodeContinue({ revision: view.revision, start });
-  const remaining = selection.plain ? { remainingItemCount: all.length - end } : {};
+  const remaining = plain ? { remainingItemCount: all.length - end } : {};
   return { revision: view.revision, entries, continue: token, ...remaining };
 }
 
@@ -173,10 +179,23 @@ export function listBody(
       : { kind: table.listKind, apiVersion: apiVersionOf(table) };
   const head = JSON.stringify({ ...type, metadata, items: [] });
   const parts: Uint8Array[] = [Buffer.from(head.slice(0, -2))];
+  const kept =
+    form.type === "object" && !table.storedAs ? keptItems(context, table, page) : undefined;
+  if (kept !== undefined) return [...parts, ...kept, END];
   for (const entry of entries) {
     if (parts.length > 1) parts.push(COMMA);
     parts.push(form.type === "metadata" ? partialMetadata(entry.object) : entryBytes(table, entry));
   }
   parts.push(END);
   return parts;
+}
+
+function keptItems(
+  context: EngineContext,
+  table: KindTable,
+  { entries, whole }: Page,
+): readonly Uint8Array[] | undefined {
+  if (whole === undefined) return undefined;
+  const { lists } = logOfTable(context, table);
+  return lists.items(`${storedResource(table)}/${whole.namespace}`, entries);
 }

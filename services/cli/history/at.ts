@@ -23,6 +23,9 @@ export interface AtFlags {
   readonly kubeconfig?: string;
 }
 
+/** Exit codes of programs that a signal ended, as shells tell them. */
+const SIGNAL_CODES: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
 interface Served {
   readonly server: PastServer;
   readonly kubeconfig: string;
@@ -46,9 +49,12 @@ export async function kubectlAt(
     const child = spawn(file, [cache, ...args], { stdio: "inherit", env });
     // Ctrl-C goes to kubectl, which is in the same group; this process waits for its end.
     process.on("SIGINT", () => {});
+    for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => child.kill(signal));
+    }
     return new Promise((resolve, reject) => {
       child.once("error", reject);
-      child.once("exit", (code, signal) => resolve(code ?? (signal === "SIGINT" ? 130 : 1)));
+      child.once("exit", (code, signal) => resolve(code ?? SIGNAL_CODES[signal ?? ""] ?? 1));
     });
   });
 }

@@ -1,19 +1,14 @@
 /** The commands that ask about the past. Each loads what it needs when it runs. */
-import { parseArgs } from "node:util";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../usage-error.ts";
+import { addAt } from "./at-command.ts";
+import type { ExportFlags } from "./export.ts";
 import type { SourceFlags } from "./open.ts";
+import { withSource } from "./source-options.ts";
+import type { TraceFlags } from "./trace.ts";
 import type { WhyFlags } from "./why/command.ts";
 
 const LOG_KINDS = "objects: a kind, kind/namespace/ or kind/namespace/name";
-
-/** Adds the options that say whose past is meant. */
-function withSource(command: Command): Command {
-  return command
-    .addOption(new Option("--data <dir>", "data folder (default: $COX_DATA, else .cox)"))
-    .option("--nats <url>", "the NATS server of a cluster (nats://user:password@host:port)")
-    .option("--log <file>", "a file made by `cox export`, instead of a cluster");
-}
 
 const outputOption = (...formats: string[]) =>
   new Option("-o, --output <format>").choices(formats).default("text");
@@ -31,6 +26,9 @@ export function addHistoryCommands(program: Command): void {
   addDiff(program);
   addAt(program);
   addWhy(program);
+  addTrace(program);
+  addExport(program);
+  addImport(program);
 }
 
 interface SelectFlags extends SourceFlags {
@@ -51,6 +49,7 @@ function addLog(program: Command): void {
     .allowExcessArguments()
     .action(async (_, flags: SelectFlags & { follow?: boolean }, command: Command) => {
       const [range] = momentsOf(command.args, 1);
+      if (flags.follow && flags.log) throw new UsageError("A file does not go on: no --follow.");
       const { withHistory } = await import("./open.ts");
       const { showLog } = await import("./log.ts");
       const { STANDARD_OUTPUT } = await import("./output.ts");
@@ -94,62 +93,59 @@ function addWhy(program: Command): void {
     });
 }
 
-interface AtCommandFlags extends SourceFlags {
-  readonly speed: number;
-  readonly port?: number;
-  readonly kubeconfig?: string;
+function addTrace(program: Command): void {
+  withSource(program.command("trace"))
+    .description("one request through the actors, with times")
+    .argument("<id>", "the trace that `cox log` shows")
+    .option("--for <seconds>", "how long after the request its effects are followed", seconds, 60)
+    .option("--otlp <url>", "send it to an OpenTelemetry collector (OTLP over HTTP, JSON)")
+    .addOption(outputOption("text", "json"))
+    .action(async (id: string, flags: SourceFlags & TraceFlags) => {
+      const { withHistory } = await import("./open.ts");
+      const { showTrace } = await import("./trace.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await withHistory(flags, (history) => showTrace(history, id, flags, STANDARD_OUTPUT));
+    });
 }
 
-function addAt(program: Command): void {
-  withSource(program.command("at"))
-    .description("kubectl as of a moment, or (serve) an API server of that moment")
-    .argument("<moment>", "a revision, HEAD, HEAD~20, a time or an age (-10m)")
-    .argument("<arguments...>", "what kubectl gets, or: serve [--port N] [--kubeconfig FILE]")
-    .option("--speed <n>", "how fast time runs once somebody watches; 0: not at all", speed, 1)
-    .passThroughOptions()
+function addExport(program: Command): void {
+  withSource(program.command("export"))
+    .description("write a piece of history to the standard output, without Secrets' data")
+    .argument("<A..B>", "revisions, HEAD, HEAD~20, times or ages (-10m)")
+    .option("--scrub <path>", "replace these values too, e.g. **.env.*.value; repeatable", gathered)
     .allowUnknownOption()
-    .action(async (_m, _a, flags: AtCommandFlags, command: Command) => {
-      const [moment, first, ...rest] = command.args as [string, string, ...string[]];
+    .allowExcessArguments()
+    .action(async (_, flags: SourceFlags & ExportFlags, command: Command) => {
+      const [range] = momentsOf(command.args, 1);
       const { withHistory } = await import("./open.ts");
-      const { kubectlAt, serveAt } = await import("./at.ts");
-      const { STANDARD_OUTPUT: output } = await import("./output.ts");
-      process.exitCode = await withHistory(flags, (history) =>
-        first === "serve"
-          ? serveAt(history, moment, { ...flags, ...serveFlags(rest) }, output)
-          : kubectlAt(history, moment, [first, ...rest], flags, output),
+      const { exportHistory } = await import("./export.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await withHistory(flags, (history) =>
+        exportHistory(history, range as string, flags, STANDARD_OUTPUT),
       );
     });
 }
 
-/** The options behind `serve`, which commander leaves to kubectl. */
-function serveFlags(args: readonly string[]): Partial<AtCommandFlags> {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        port: { type: "string" },
-        kubeconfig: { type: "string" },
-        speed: { type: "string" },
-      },
+function addImport(program: Command): void {
+  program
+    .command("import")
+    .description("put a piece of history into an empty data folder, to be asked about there")
+    .argument("<file>", "made by `cox export`")
+    .option("--data <dir>", "data folder (default: $COX_DATA, else .cox)")
+    .action(async (file: string, { data }: { data?: string }) => {
+      const { dataFolder } = await import("../cluster.ts");
+      const { importHistory } = await import("./export.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      await importHistory(file, dataFolder(data), STANDARD_OUTPUT);
     });
-    return {
-      ...(values.port === undefined ? {} : { port: port(values.port) }),
-      ...(values.kubeconfig === undefined ? {} : { kubeconfig: values.kubeconfig }),
-      ...(values.speed === undefined ? {} : { speed: speed(values.speed) }),
-    };
-  } catch (error) {
-    throw new UsageError(`cox at <moment> serve: ${(error as Error).message}`);
-  }
 }
 
-function speed(text: string): number {
-  const number = Number(text);
-  if (text !== "" && number >= 0 && number <= 1e6) return number;
-  throw new InvalidArgumentError("It takes a number from 0 to 1000000.");
+function gathered(path: string, paths: readonly string[] = []): readonly string[] {
+  return [...paths, path];
 }
 
-function port(text: string): number {
+function seconds(text: string): number {
   const number = Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= 65_535) return number;
-  throw new InvalidArgumentError("It takes a port from 1 to 65535.");
+  if (text !== "" && number > 0) return number;
+  throw new InvalidArgumentError("It takes a number of seconds above 0.");
 }

@@ -5,6 +5,12 @@ export interface Output {
   now(): number;
 }
 
+// Whoever reads only the beginning (`| head`) has what was wanted.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 export const STANDARD_OUTPUT: Output = {
   write: (text) => void process.stdout.write(text),
   isTTY: process.stdout.isTTY,

@@ -27,8 +27,9 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");
   const network = clusterNetwork(settings.slot);
-  // Further replicas take the ports behind the first.
-  const port = settings.apiPort + numberOf(name) - 1;
+  // Replicas share the port. One that is started by itself takes a port behind it.
+  const { socket } = context;
+  const port = settings.apiPort + (socket === undefined ? numberOf(name) - 1 : 0);
   const pki = ensurePki(
     paths.data,
     [network.kubernetesAddress, network.hostAddress, hostAddress()],
@@ -47,6 +48,7 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
     https: {
       pki,
       port,
+      ...(socket === undefined ? {} : { socket }),
       staticTokens: parseTokenFile(readFileSync(paths.token, "utf8")),
     },
   });

@@ -6,9 +6,10 @@ import { pathsOf, readSettings } from "../cluster.ts";
 import { partOf } from "./parts.ts";
 
 const { values } = parseArgs({
-  options: { data: { type: "string" }, process: { type: "string" } },
+  options: { data: { type: "string" }, process: { type: "string" }, socket: { type: "string" } },
 });
 const { data = "", process: name = "" } = values;
+const socket = values.socket === undefined ? {} : { socket: Number(values.socket) };
 const paths = pathsOf(data);
 const settings = readSettings(paths);
 if (settings === undefined) throw new Error(`there is no cluster in ${data}`);
@@ -17,7 +18,7 @@ const logger = pino({ base: { process: name }, level });
 const runtime = liveRuntime();
 const part = partOf(name);
 logger.info({ pid: process.pid }, "starting");
-const starting = part({ name, paths, settings, logger, runtime });
+const starting = part({ name, paths, settings, logger, runtime, ...socket });
 
 let started = false;
 let stopping = false;

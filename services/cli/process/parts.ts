@@ -9,6 +9,8 @@ export interface ProcessContext {
   readonly settings: ClusterSettings;
   readonly logger: Logger;
   readonly runtime: Runtime;
+  /** The descriptor of a port that others listen on as well. */
+  readonly socket?: number;
 }
 
 export type Part = (context: ProcessContext) => Promise<Running>;

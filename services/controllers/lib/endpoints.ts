@@ -108,3 +108,20 @@ function endpointOf(service: Service, pod: Pod, address: string, at: Snapshot): 
     ...(zone && { zone }),
   };
 }
+
+/** Whether two states of a pod lead to the same endpoints, in whatever Service. */
+export function sameEndpoint(one: Pod | undefined, other: Pod | undefined): boolean {
+  return shownOf(one) === shownOf(other);
+}
+
+/** All of a pod that its endpoints can show, and the labels that select it; "" if it has none. */
+function shownOf(pod: Pod | undefined): string {
+  if (pod === undefined || isTerminal(pod)) return "";
+  const { podIP, podIPs } = pod.status ?? {};
+  if (!podIP && !podIPs?.length) return "";
+  const { uid, labels, deletionTimestamp } = pod.metadata;
+  const { nodeName, hostname, subdomain } = pod.spec ?? {};
+  const terminating = deletionTimestamp !== undefined;
+  const place = [nodeName, hostname, subdomain];
+  return JSON.stringify([uid, podIP, podIPs, isReady(pod), terminating, place, labels]);
+}

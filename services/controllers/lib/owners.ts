@@ -28,24 +28,27 @@ export interface Claimed<T> {
 }
 
 /**
- * Sorts the objects by what the owner is to do with them. Those of other controllers are left out.
+ * Sorts objects by what the owner is to do with them. Those of other controllers are left out.
+ * @param dependents all that refer to the owner, in whatever role
+ * @param labelled all that may be selected, by their labels
  */
 export function claim<T extends KubernetesObject>(
   owner: KubernetesObject,
-  candidates: Iterable<T>,
+  dependents: readonly T[],
+  labelled: readonly T[],
   selected: (labels: Readonly<Record<string, string>>) => boolean,
 ): Claimed<T> {
   const owned: T[] = [];
-  const orphans: T[] = [];
   const strangers: T[] = [];
-  for (const candidate of candidates) {
-    const controller = controllerOf(candidate);
-    const matches = selected(candidate.metadata.labels ?? {});
-    if (controller === undefined) {
-      if (matches && candidate.metadata.deletionTimestamp === undefined) orphans.push(candidate);
-    } else if (controller.uid === owner.metadata.uid) {
-      (matches ? owned : strangers).push(candidate);
-    }
+  for (const dependent of dependents) {
+    if (controllerOf(dependent)?.uid !== owner.metadata.uid) continue;
+    (selected(dependent.metadata.labels ?? {}) ? owned : strangers).push(dependent);
   }
+  const orphans = labelled.filter(
+    (object) =>
+      controllerOf(object) === undefined &&
+      object.metadata.deletionTimestamp === undefined &&
+      selected(object.metadata.labels ?? {}),
+  );
   return { owned, orphans, strangers };
 }

@@ -30,11 +30,25 @@ export const FILTERS: readonly Filter[] = [
   interPodAffinity,
 ];
 
-/** The reasons of the first filter that refuses the node. */
-export function refusals(pod: PodInfo, node: NodeInfo, around: Surroundings): readonly string[] {
-  for (const plugin of FILTERS) {
+/** What a node refuses a pod for. */
+export interface Refusals {
+  /** The first filter that refuses; undefined: the pod can run on the node. */
+  readonly plugin: Filter | undefined;
+  readonly reasons: readonly string[];
+}
+
+const NONE: Refusals = { plugin: undefined, reasons: [] };
+
+/** Asks the filters in order, until one refuses. */
+export function refusalsOf(
+  filters: readonly Filter[],
+  pod: PodInfo,
+  node: NodeInfo,
+  around: Surroundings,
+): Refusals {
+  for (const plugin of filters) {
     const reasons = plugin.filter(pod, node, around);
-    if (reasons.length > 0) return reasons;
+    if (reasons.length > 0) return { plugin, reasons };
   }
-  return [];
+  return NONE;
 }

@@ -69,17 +69,27 @@ function domainsOf(pod: PodInfo, term: PodAffinityTerm, around: Surroundings): S
 }
 
 function isRefused(pod: PodInfo, node: NodeInfo, around: Surroundings): boolean {
-  const labels = node.node.metadata.labels ?? {};
-  return around.antiAffine.some((other) => {
-    for (const resident of other.antiAffine) {
+  const closed = around.once(pod, () => closedDomains(pod, around));
+  const { labels = {} } = node.node.metadata;
+  for (const [key, domains] of closed) if (domains.has(labels[key] as string)) return true;
+  return false;
+}
+
+/** The domains, by topology key, from which the pods that run there keep this one away. */
+function closedDomains(pod: PodInfo, around: Surroundings): Map<string, Set<string>> {
+  const closed = new Map<string, Set<string>>();
+  for (const { antiAffine, node } of around.antiAffine) {
+    for (const resident of antiAffine) {
       for (const term of required(resident, "podAntiAffinity")) {
-        const domain = other.node.metadata.labels?.[term.topologyKey];
-        const same = domain !== undefined && labels[term.topologyKey] === domain;
-        if (same && matcherOf(resident, term)(pod)) return true;
+        const domain = node.metadata.labels?.[term.topologyKey];
+        if (domain === undefined || !matcherOf(resident, term)(pod)) continue;
+        const domains = closed.get(term.topologyKey);
+        if (domains === undefined) closed.set(term.topologyKey, new Set([domain]));
+        else domains.add(domain);
       }
     }
-    return false;
-  });
+  }
+  return closed;
 }
 
 /**

@@ -9,8 +9,7 @@ export const nodeResourcesFit: Filter = {
     for (const [resource, amount] of pod.requests) {
       if (amount === 0) continue;
       const free = (node.allocatable.get(resource) ?? 0) - node.requested(resource);
-      // Sums of decimal fractions of a core may be off by a rounding error.
-      if (amount > free + 1e-9) reasons.push(`Insufficient ${resource}`);
+      if (amount > free) reasons.push(`Insufficient ${resource}`);
     }
     return reasons;
   },

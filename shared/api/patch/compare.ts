@@ -19,8 +19,8 @@ export interface Comparison {
 }
 
 /** Fields that no manager owns: identity, and what the server alone writes. */
-const UNOWNED = new Set(["apiVersion", "kind"]);
-const UNOWNED_METADATA = new Set([
+export const UNOWNED_ROOT = new Set(["apiVersion", "kind"]);
+export const UNOWNED_METADATA = new Set([
   "name",
   "namespace",
   "creationTimestamp",
@@ -91,7 +91,7 @@ class Nodes {
 }
 
 /** Where in the object: structs that are always present lie on the way from the root only. */
-type Place = "root" | "metadata" | "struct" | "inside";
+export type Place = "root" | "metadata" | "struct" | "inside";
 
 function compareFields(
   before: JsonObject | undefined,
@@ -100,7 +100,8 @@ function compareFields(
   nodes: Nodes,
   place: Place,
 ): void {
-  const unowned = place === "root" ? UNOWNED : place === "metadata" ? UNOWNED_METADATA : undefined;
+  const unowned =
+    place === "root" ? UNOWNED_ROOT : place === "metadata" ? UNOWNED_METADATA : undefined;
   if (after) {
     for (const name in after) {
       if (unowned?.has(name)) continue;
@@ -134,7 +135,7 @@ function compareField(
   }
 }
 
-function isAlwaysPresent(name: string, schema: Schema): boolean {
+export function isAlwaysPresent(name: string, schema: Schema): boolean {
   return ALWAYS_PRESENT.has(name) || (schema.type === "object" && schema.required.includes(name));
 }
 
@@ -179,10 +180,12 @@ function fits(value: unknown, shape: "fields" | "items"): boolean {
 }
 
 /** Absent, null or without content. */
-function isBare(value: unknown): boolean {
+export function isBare(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (isArray(value)) return value.length === 0;
-  return isObject(value) && Object.keys(value).length === 0;
+  if (!isObject(value)) return false;
+  for (const _ in value) return false;
+  return true;
 }
 
 function asList(value: unknown): readonly unknown[] {

@@ -153,11 +153,16 @@ export function pathsOf(set: FieldSet): string[][] {
 
 /** The set with the elements of every node in Kubernetes' order, `.` first. */
 export function sorted(set: FieldSet): FieldSet {
+  return sortedBy(set, sorted);
+}
+
+/** The set with the elements of its root in that order; `below` changes the nodes below. */
+export function sortedBy(set: FieldSet, below: (node: FieldSet) => FieldSet): FieldSet {
   const elements = Object.keys(set);
   if (elements.length === 0) return LEAF;
   if (elements.length > 1) sortElements(elements);
   const result: FieldSetBuilder = {};
-  for (const element of elements) result[element] = sorted(set[element] as FieldSet);
+  for (const element of elements) result[element] = below(set[element] as FieldSet);
   return result;
 }
 

@@ -108,13 +108,18 @@ export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry
 
 function encodeManager(manager: Manager): ManagedFieldsEntry {
   if (manager.entry && manager.entry.fieldsV1 === (manager.set as object)) return manager.entry;
+  return entryOf(manager, sorted(manager.set));
+}
+
+/** The entry of a manager whose fields are these, in Kubernetes' order. */
+export function entryOf(manager: Omit<Manager, "set">, fields: FieldSet): ManagedFieldsEntry {
   const { name, operation, apiVersion, time, subresource } = manager;
   const entry: ManagedFieldsEntry = name ? { manager: name } : {};
   entry.operation = operation;
   entry.apiVersion = apiVersion;
   if (time) entry.time = time;
   entry.fieldsType = "FieldsV1";
-  entry.fieldsV1 = sorted(manager.set) as unknown as Record<string, unknown>;
+  entry.fieldsV1 = fields as unknown as Record<string, unknown>;
   if (subresource) entry.subresource = subresource;
   return entry;
 }

@@ -22,8 +22,14 @@ export function itemElement(field: Field, item: unknown): string {
     const what = item === null ? "a null element" : "non-map elements";
     throw new NoPathElement(`associative list with keys may not have ${what}`);
   }
+  const fields = keysOf(field);
+  const [only] = fields;
+  if (only !== undefined && fields.length === 1) {
+    const value = getField(item, only.name);
+    if (typeof value === "string") return only.elementOf(value);
+  }
   const keys: Record<string, unknown> = {};
-  for (const { name, otherwise } of keysOf(field)) {
+  for (const { name, otherwise } of fields) {
     const value = getField(item, name) ?? otherwise;
     if (value === undefined) {
       throw new NoPathElement(
@@ -42,10 +48,29 @@ const KEY_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> 
   "io.k8s.api.core.v1.ServicePort": { protocol: "TCP" },
 };
 
-interface KeyField {
+const ELEMENTS_MAX = 4096;
+
+class KeyField {
   readonly name: string;
   /** What it is in an item that does not have it; undefined: such an item has no place. */
   readonly otherwise: unknown;
+  readonly #elements = new Map<string, string>();
+
+  constructor(name: string, otherwise: unknown) {
+    this.name = name;
+    this.otherwise = otherwise;
+  }
+
+  /** The element of an item that has this key alone: many items are called the same. */
+  elementOf(value: string): string {
+    let element = this.#elements.get(value);
+    if (element === undefined) {
+      element = `k:{${JSON.stringify(this.name)}:${JSON.stringify(value)}}`;
+      if (this.#elements.size >= ELEMENTS_MAX) this.#elements.clear();
+      this.#elements.set(value, element);
+    }
+    return element;
+  }
 }
 
 const KEYS = new WeakMap<Field, readonly KeyField[]>();
@@ -56,7 +81,7 @@ function keysOf(field: Field): readonly KeyField[] {
   if (known) return known;
   const { items } = field.schema as ArraySchema;
   const names = [...listKeysOf(field)].sort();
-  const keys = names.map((name) => ({ name, otherwise: defaultOf(items, name) }));
+  const keys = names.map((name) => new KeyField(name, defaultOf(items, name)));
   KEYS.set(field, keys);
   return keys;
 }

@@ -3,12 +3,14 @@ import type { KubernetesObject, ManagedFieldsEntry } from "../object.ts";
 import type { KindTable } from "../schema.ts";
 import { formatTime } from "../time.ts";
 import { compareObjects } from "./compare.ts";
+import { fieldsOfNew } from "./created.ts";
 import { EMPTY_SET, type FieldSet, isEmptySet, union, withoutSubtrees } from "./field-set.ts";
 import type { JsonObject } from "./json-value.ts";
 import {
   capped,
   decodeManagers,
   encodeManagers,
+  entryOf,
   type Manager,
   withFields,
   withoutFields,
@@ -57,6 +59,9 @@ export function trackUpdate(
   const subresource = options.subresource ?? "";
   const kept = old?.metadata.managedFields;
   const sent = next.metadata.managedFields;
+  if (old === undefined && sent === undefined && subresource === "") {
+    return trackCreation(next, table, options);
+  }
   const entries = subresource === "" ? sentOrKept(sent, kept) : kept;
   const managers = decodeManagers(entries) ?? [];
   // Without entries an existing object is not tracked until something applies to it.
@@ -78,6 +83,20 @@ export function trackUpdate(
     set: changed,
   };
   return encodeManagers(capped(withFields(others, writer)));
+}
+
+/** All fields of a new object are its writer's. */
+function trackCreation(
+  object: KubernetesObject,
+  table: KindTable,
+  { manager, now }: TrackOptions,
+): ManagedFieldsEntry[] {
+  const set = fieldsOfNew(object, table);
+  if (isEmptySet(set)) return [];
+  const apiVersion = apiVersionOf(table);
+  const time = formatTime(now);
+  const writer = { name: manager, operation: "Update", apiVersion, subresource: "", time } as const;
+  return [entryOf(writer, set)];
 }
 
 function sentOrKept(

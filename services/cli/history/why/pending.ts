@@ -1,8 +1,8 @@
 /** Why a pod has no node: the scheduler's own filters, asked for each node by itself. */
 import type { Node, Pod } from "../../../../shared/api/generated/types.ts";
 import { isTerminal } from "../../../scheduler/cluster-state.ts";
-import { FILTERS } from "../../../scheduler/filters/index.ts";
-import { NodeInfo, Surroundings } from "../../../scheduler/node-info.ts";
+import { FILTERS, refusalsOf } from "../../../scheduler/filters/index.ts";
+import { NodeTable } from "../../../scheduler/node-table.ts";
 import { podInfo } from "../../../scheduler/pod-info.ts";
 import { SCHEDULER_NAME } from "../../../scheduler/start.ts";
 
@@ -42,29 +42,22 @@ export function explainPending(pod: Pod, nodes: readonly Node[], pods: readonly 
 }
 
 function askFilters(pod: Pod, nodes: readonly Node[], pods: readonly Pod[]): Pending {
-  const infos = new Map(nodes.map((node) => [node.metadata.name, new NodeInfo(node)]));
+  const table = new NodeTable();
+  for (const node of nodes) table.set(node);
   for (const other of pods) {
-    if (isTerminal(other) || other.metadata.uid === undefined) continue;
-    infos.get(other.spec?.nodeName ?? "")?.add(other.metadata.uid, podInfo(other));
+    const info = table.get(other.spec?.nodeName ?? "");
+    if (info !== undefined && !isTerminal(other)) table.add(info, podInfo(other));
   }
-  const around = new Surroundings([...infos.values()]);
+  const around = table.surroundings();
   const asked = podInfo(pod);
   const fits: string[] = [];
   const refusals: Refusal[] = [];
-  for (const [node, info] of infos) {
-    const refusal = firstRefusal(asked, info, around);
-    if (refusal === undefined) fits.push(node);
-    else refusals.push({ node, ...refusal });
+  for (const info of table.rows) {
+    const { plugin, reasons } = refusalsOf(FILTERS, asked, info, around);
+    if (plugin === undefined) fits.push(info.name);
+    else refusals.push({ node: info.name, filter: plugin.name, reasons });
   }
   return { fits, refusals };
-}
-
-function firstRefusal(...asked: Parameters<(typeof FILTERS)[number]["filter"]>) {
-  for (const plugin of FILTERS) {
-    const reasons = plugin.filter(...asked);
-    if (reasons.length > 0) return { filter: plugin.name, reasons };
-  }
-  return undefined;
 }
 
 /** How many nodes each reason refuses, the most frequent first. */

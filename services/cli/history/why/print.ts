@@ -50,11 +50,12 @@ function notesOf({ reason, decided, byClock, folded }: Step): string[] {
   if (reason) lines.push(`because ${reason}`);
   if (decided !== undefined) {
     const { on, about, waitedMs, tookMicros, committedMs, lookedAt } = decided;
+    const took = tookMicros === 0 ? "" : `in ${duration(tookMicros / 1000)}, `;
     const after = byClock ? "when its time had come, " : "";
     const waited = waitedMs === undefined ? after : `${duration(waitedMs)} after its cause, `;
     lines.push(
       `decided about ${keyText(about)} on revision ${on}: ` +
-        `${waited}in ${duration(tookMicros / 1000)}, committed in ${duration(committedMs)}`,
+        `${waited}${took}committed in ${duration(committedMs)}`,
     );
     const seen = lookedAt.map(({ key, revision }) => `${keyText(key)}@${revision}`);
     if (seen.length > 0) lines.push(`rests on ${listed(seen, 4)}`);

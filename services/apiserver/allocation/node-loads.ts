@@ -1,0 +1,93 @@
+import type { Pod } from "../../../shared/api/generated/types.ts";
+import { type Amounts, podRequests } from "../../../shared/api/pod-requests.ts";
+import type { Key } from "../../../shared/store/store.ts";
+import type { Change, Entry, ProjectionReader } from "../../../shared/store/view.ts";
+
+/** What the pods on a node take of it. */
+export class Load {
+  pods = 0;
+  readonly amounts: Map<string, number>;
+
+  constructor(other?: Load) {
+    this.pods = other?.pods ?? 0;
+    this.amounts = new Map(other?.amounts);
+  }
+
+  count(requests: Amounts, sign: 1 | -1): void {
+    this.pods += sign;
+    for (const [name, amount] of requests) {
+      this.amounts.set(name, (this.amounts.get(name) ?? 0) + sign * amount);
+    }
+  }
+}
+
+interface Counted {
+  readonly node: string;
+  readonly requests: Amounts;
+  /** Of which pod, and of which version of its specification. */
+  readonly uid: string | undefined;
+  readonly generation: number | undefined;
+}
+
+const NOTHING = new Load();
+const followed = new WeakMap<ProjectionReader, NodeLoads>();
+
+/** The load of every node as the projection shows it, kept change by change. */
+export class NodeLoads {
+  readonly #loads = new Map<string, Load>();
+  readonly #counted = new Map<Key, Counted>();
+
+  /** Follows the projection from its first use on, as long as that lives. */
+  static of(projection: ProjectionReader): NodeLoads {
+    let loads = followed.get(projection);
+    if (loads === undefined) {
+      loads = new NodeLoads(projection);
+      followed.set(projection, loads);
+    }
+    return loads;
+  }
+
+  private constructor(projection: ProjectionReader) {
+    for (const entry of projection.list("pods")) this.#set(entry);
+    projection.subscribe("pods", (change) => this.#changed(change));
+  }
+
+  on(node: string): Load {
+    return this.#loads.get(node) ?? NOTHING;
+  }
+
+  #changed({ type, entry }: Change): void {
+    if (type === "DELETED") this.#remove(entry.key);
+    else this.#set(entry);
+  }
+
+  #set(entry: Entry): void {
+    const pod = entry.object as Pod;
+    const node = pod.spec?.nodeName;
+    const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+    const { uid, generation } = pod.metadata;
+    const known = this.#counted.get(entry.key);
+    // Most versions of a pod say something new of its status only.
+    const same = known !== undefined && known.uid === uid && known.generation === generation;
+    if (same && known.node === node && generation !== undefined && !ended) return;
+    this.#remove(entry.key);
+    if (!node || ended) return;
+    const requests = podRequests(pod);
+    this.#counted.set(entry.key, { node, requests, uid, generation });
+    let load = this.#loads.get(node);
+    if (load === undefined) {
+      load = new Load();
+      this.#loads.set(node, load);
+    }
+    load.count(requests, 1);
+  }
+
+  #remove(key: Key): void {
+    const known = this.#counted.get(key);
+    if (known === undefined) return;
+    this.#counted.delete(key);
+    const load = this.#loads.get(known.node);
+    load?.count(known.requests, -1);
+    if (load?.pods === 0) this.#loads.delete(known.node);
+  }
+}

@@ -1,0 +1,198 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connect } from "../../nats/connect.ts";
+import { openStore } from "../../nats/store.ts";
+import type { FieldChange } from "../../shared/log/difference.ts";
+import { liveRuntime } from "../../shared/runtime/live.ts";
+import { RunningCluster } from "../kubectl/cluster.ts";
+
+const TEST_MS = 120_000;
+const WEB = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 2
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: web, image: "demo:1" }] }
+`;
+
+interface Line {
+  readonly revision: number;
+  readonly verb: string;
+  readonly key: string;
+  readonly actor: string;
+  readonly replica: string;
+  readonly cause: number;
+  readonly trace: string;
+  readonly changes: readonly FieldChange[];
+}
+
+describe("the past of a running cluster", () => {
+  let cluster: RunningCluster;
+  /** When somebody created the Deployment, and when somebody changed it. */
+  let created: Line;
+  let changed: Line;
+  beforeAll(async () => {
+    cluster = await RunningCluster.start("--runtime", "simulated", "--nodes", "2");
+    const file = join(cluster.data, "web.yaml");
+    writeFileSync(file, WEB);
+    await cluster.must(`kubectl apply -f ${file} && kubectl rollout status deploy/web`);
+    await cluster.must("kubectl set image deploy/web web=demo:2");
+    await cluster.must("kubectl rollout status deploy/web");
+    const lines = (await log("-k", "deploy/web")).filter(({ actor }) => actor === "user");
+    [created, changed] = lines as [Line, Line];
+  }, TEST_MS);
+  afterAll(() => cluster?.end(), TEST_MS);
+
+  async function cox(command: string, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await cluster.cox(command, ...args);
+    if (code !== 0) throw new Error(`cox ${command} ${args.join(" ")} failed: ${stderr}`);
+    return stdout;
+  }
+
+  async function log(...args: string[]): Promise<Line[]> {
+    const text = await cox("log", "-o", "json", ...args);
+    return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Line]));
+  }
+
+  it("says what was changed, by whom and because of what", async () => {
+    expect(created).toMatchObject({ verb: "created", replica: "kubernetes-admin", cause: 0 });
+    expect(changed.changes).toContainEqual({
+      path: "spec.template.spec.containers[web].image",
+      old: "demo:1",
+      new: "demo:2",
+    });
+    const after = await log(`${changed.revision}..`, "-k", "rs");
+    expect(after[0]).toMatchObject({
+      verb: "created",
+      actor: "deployment",
+      cause: changed.revision,
+    });
+    const text = await cox("log", `${created.revision}..${changed.revision}`, "-k", "deploy/web");
+    expect(text).toContain("spec.template.spec.containers[web].image demo:1→demo:2");
+    expect(text).toContain("kubernetes-admin");
+  });
+
+  it("shows what differs between two moments", async () => {
+    const [from, to] = [String(created.revision), String(changed.revision)];
+    const difference = JSON.parse(await cox("diff", "-o", "json", "-k", "deploy", from, to));
+    expect(difference).toMatchObject({ added: [], removed: [] });
+    const [{ key, changes }] = difference.changed;
+    expect(key).toBe("deployments.apps/default/web");
+    expect(changes.map(({ path }: FieldChange) => path)).toContain(
+      "spec.template.spec.containers[web].image",
+    );
+    expect(await cox("diff", from, "HEAD", "-k", "pods")).toContain("+ pods/default/web-");
+    expect(await cox("diff", to, to)).toContain("Nothing is different.");
+  });
+
+  it(
+    "can be read with kubectl, and not changed",
+    async () => {
+      const image = "-o=jsonpath={.spec.template.spec.containers[0].image}";
+      const at = (moment: number, ...words: string[]) =>
+        cluster.cox("at", String(moment), "--data", cluster.data, ...words);
+      expect((await at(created.revision, "get", "deploy", "web", image)).stdout).toBe("demo:1");
+      expect((await at(changed.revision, "get", "deploy", "web", image)).stdout).toBe("demo:2");
+      expect((await at(created.revision - 1, "get", "deploy")).stderr).toContain(
+        "No resources found",
+      );
+      const wide = await at(changed.revision, "get", "pods", "-o", "wide");
+      expect(wide.stdout).toContain("NOMINATED NODE");
+      expect((await at(changed.revision, "describe", "pods")).stdout).toContain("Scheduled");
+      expect((await at(changed.revision, "explain", "pods.spec")).stdout).toContain("PodSpec");
+      const refused = await at(changed.revision, "delete", "deploy", "web");
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(`this server shows revision ${changed.revision} (`);
+      expect(refused.stderr).toContain("and takes no changes");
+      const logs = await at(changed.revision, "logs", "deploy/web");
+      expect(logs.stderr).toContain("only running nodes can answer a request for log");
+    },
+    TEST_MS,
+  );
+
+  it(
+    "replays what happened next to those who watch",
+    async () => {
+      const watch = await cluster.shell(
+        `timeout 20 node ${join(process.cwd(), "dist/cox.js")} at --data ${cluster.data} ` +
+          `--speed 20 ${changed.revision} rollout status deploy/web`,
+      );
+      expect(watch.stdout).toContain("Waiting for deployment");
+      expect(watch.stdout).toContain('deployment "web" successfully rolled out');
+    },
+    TEST_MS,
+  );
+
+  it(
+    "answers why",
+    async () => {
+      const gone = (await log(`${changed.revision}..`, "-k", "pods")).find(
+        ({ verb }) => verb === "deleted",
+      ) as Line;
+      const answer = JSON.parse(await cox("why", "-o", "json", gone.key.replace("/default/", "/")));
+      expect(answer.verdict.kind).toBe("rollout");
+      expect(answer.story.steps.at(-1)).toMatchObject({
+        revision: changed.revision,
+        replica: "kubernetes-admin",
+      });
+      // The records of the decisions are found, too.
+      expect(answer.story.steps[1].decided.about).toMatch(/^replicasets.apps\/default\/web-/);
+      const nobody = await cluster.cox("why", "pod/nobody");
+      expect(nobody.code).toBe(1);
+      expect(nobody.stderr).toContain("knows no pods/default/nobody. There are pods/default/web-");
+    },
+    TEST_MS,
+  );
+
+  it(
+    "is there when the API server has forgotten it, and says where it begins",
+    async () => {
+      const { revision } = changed;
+      const query = `resourceVersionMatch=Exact&resourceVersion=${revision}`;
+      const list = `kubectl get --raw '/api/v1/pods?${query}'`;
+      await cluster.must(list);
+      process.kill(cluster.pidOf("apiserver"), "SIGKILL");
+      await cluster.must("until kubectl get --raw /readyz 2> /dev/null; do sleep 0.1; done");
+      expect((await cluster.shell(list)).stderr).toContain("too old");
+      const pods = await cox("at", String(revision), "get", "pods", "-o", "name");
+      expect(pods.split("\n").filter(Boolean).length).toBeGreaterThanOrEqual(2);
+      await compact(revision);
+      expect(await cox("at", String(revision), "get", "pods", "-o", "name")).toBe(pods);
+      for (const words of [
+        ["at", String(revision - 1), "get", "pods"],
+        ["diff", String(revision - 1), "HEAD"],
+        ["log", `${revision - 1}..`],
+      ]) {
+        const { code, stderr } = await cluster.cox(...(words as [string, ...string[]]));
+        expect(code).toBe(1);
+        expect(stderr).toMatch(
+          new RegExp(`^Revision ${revision - 1} is older than .* at revision ${revision}, 20`),
+        );
+      }
+      const beyond = await cluster.cox("at", "99999999", "get", "pods");
+      expect(beyond.stderr).toContain("Revision 99999999 does not exist yet");
+    },
+    TEST_MS,
+  );
+
+  async function compact(revision: number): Promise<void> {
+    const read = (file: string) => JSON.parse(readFileSync(join(cluster.data, file), "utf8"));
+    const { passwords } = read("nats/credentials.json");
+    const connection = await connect({
+      url: `nats://127.0.0.1:${read("cluster.json").natsPort}`,
+      user: "apiserver",
+      password: passwords["apiserver"],
+      name: "test",
+    });
+    const runtime = liveRuntime();
+    const store = await openStore(connection, runtime, { name: "cluster", durability: "strict" });
+    await store.compact(revision);
+    await store.close();
+    await connection.close();
+  }
+});
