@@ -117,7 +117,7 @@ async function run(cluster: Cluster): Promise<{ record: Recording; rollouts: Rol
 /** They read what comes and look at nothing. */
 function watch(client: Client, namespace: string): Promise<(() => void)[]> {
   const path = `/api/v1/namespaces/${namespace}/configmaps?watch=true`;
-  const one = () => client.stream(path, () => {});
+  const one = () => client.watch(path, () => {});
   return Promise.all(Array.from({ length: WATCHERS }, one));
 }
 
