@@ -6,18 +6,22 @@ import { Consumer } from "./consumer.ts";
 import { openDecisions } from "./decisions.ts";
 import { Log } from "./log.ts";
 import { versionOf } from "./message.ts";
-import { Requests } from "./requests.ts";
+import { ApiError, Requests } from "./requests.ts";
 import { openStore } from "./store.ts";
-import { type LogName, subjectOfKey } from "./subjects.ts";
+import { type LogName, streamOf, subjectOfKey } from "./subjects.ts";
 
 /** The records of a decision may come this much later than it was made: commits take time. */
 const RECORDED_LATE_MS = 10_000;
 /** Clocks of replicas and of the log's server may differ. */
 const SKEW_MS = 5_000;
 
-/** The past of a running cluster; closing it closes the connection. */
+/**
+ * The past of a running cluster; closing it closes the connection.
+ * @throws Error when the server has none, or the user may not read it
+ */
 export async function openHistory(connection: Connection, runtime: Runtime): Promise<History> {
   const requests = new Requests(connection);
+  await checkIsCluster(requests);
   const open = (name: LogName) =>
     openStore(connection, runtime, { name, readOnly: true, durability: "strict" });
   const [cluster, events, leases] = await Promise.all([
@@ -45,6 +49,16 @@ export async function openHistory(connection: Connection, runtime: Runtime): Pro
       await connection.close();
     },
   };
+}
+
+/** Others wait for a log that is about to be made; the past is there or it is not. */
+async function checkIsCluster(requests: Requests): Promise<void> {
+  try {
+    await requests.api(`STREAM.INFO.${streamOf("cluster")}`, undefined);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 404) throw error;
+    throw new Error("this server has no log of a cluster", { cause: error });
+  }
 }
 
 /** The messages of one subject, which is cheap however long the log is. */

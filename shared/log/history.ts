@@ -1,4 +1,10 @@
-import type { Key, Revision, Store, Version } from "../store/store.ts";
+import {
+  CompactedError,
+  type Key,
+  type Revision,
+  type Store,
+  type Version,
+} from "../store/store.ts";
 import type { DecisionRecord } from "./decision.ts";
 
 /**
@@ -66,4 +72,16 @@ export function readVersions(
       failed: reject,
     });
   });
+}
+
+/** The oldest revision whose state can still be read. */
+export async function horizonOf(log: ReadableLog): Promise<Revision> {
+  try {
+    // A key that cannot exist: only whether the question is allowed matters.
+    await log.get("namespaces/_/-", 0);
+    return 0;
+  } catch (error) {
+    if (error instanceof CompactedError) return error.oldest;
+    throw error;
+  }
 }

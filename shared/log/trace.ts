@@ -15,6 +15,8 @@ export interface Span {
   /** How long the decision took, microseconds. */
   readonly micros?: number;
   readonly decidedAt?: Revision;
+  /** The revision that woke it; absent: a person, a clock. */
+  readonly cause?: Revision;
   readonly reason?: string;
   readonly outcome: DecisionRecord["outcome"];
   /** Why it was refused or failed. */
@@ -47,7 +49,10 @@ export interface TraceInput {
   readonly decisions: readonly DecisionRecord[];
 }
 
-/** What the request caused, directly and through others; undefined when it wrote nothing. */
+/**
+ * What the request caused, directly and through others; undefined when it wrote nothing and no
+ * decision of that id is known.
+ */
 export function traceTree({ trace, before, versions, decisions }: TraceInput): Span | undefined {
   const records = byTrace(decisions);
   const changes = new ChangeReader(before);
@@ -78,7 +83,8 @@ export function traceTree({ trace, before, versions, decisions }: TraceInput): S
   }
   addUnwritten(decisions, spans, writers);
   for (const span of spans.values()) span.children.sort((a, b) => a.begun - b.begun);
-  return root;
+  const [record] = records.get(trace) ?? [];
+  return root ?? (record && unwrittenSpan(record));
 }
 
 function byTrace(decisions: readonly DecisionRecord[]): Map<string, DecisionRecord[]> {
@@ -132,10 +138,10 @@ function spanOf({ headers, key, time }: Version, record: DecisionRecord | undefi
   };
 }
 
-function decided({ micros, decidedAt, plan }: DecisionRecord) {
+function decided({ micros, decidedAt, cause, plan }: DecisionRecord) {
   const effects = plan.effects?.map(({ kind }) => kind).join(", ");
   const reason = plan.reason || effects;
-  return { micros, decidedAt, ...(reason ? { reason } : {}) };
+  return { micros, decidedAt, ...(cause > 0 ? { cause } : {}), ...(reason ? { reason } : {}) };
 }
 
 function writeOf(change: RecordedChange): SpanWrite {
@@ -151,23 +157,28 @@ function addUnwritten(
 ): void {
   const written = new Set([...spans.values()].map(({ trace }) => trace));
   for (const record of decisions) {
-    const { trace, actor, replica, key, now, outcome, message } = record;
-    if (written.has(trace)) continue;
+    if (written.has(record.trace)) continue;
     const parent = writers.get(record.cause);
     if (parent === undefined) continue;
-    parent.children.push({
-      trace,
-      actor,
-      replica,
-      key,
-      begun: now,
-      outcome,
-      ...(message === undefined ? {} : { message }),
-      ...decided(record),
-      writes: [],
-      children: [],
-    });
+    parent.children.push(unwrittenSpan(record));
   }
+}
+
+/** A decision that was refused, failed, or acted outside the log. */
+function unwrittenSpan(record: DecisionRecord): OpenSpan {
+  const { trace, actor, replica, key, now, outcome, message } = record;
+  return {
+    trace,
+    actor,
+    replica,
+    key,
+    begun: now,
+    outcome,
+    ...(message === undefined ? {} : { message }),
+    ...decided(record),
+    writes: [],
+    children: [],
+  };
 }
 
 const SCHEDULER = "scheduler";

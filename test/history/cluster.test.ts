@@ -180,6 +180,36 @@ describe("the past of a running cluster", () => {
     TEST_MS,
   );
 
+  it("can be asked by the URL of the log's server, by a user that may only read", async () => {
+    const read = (file: string) => JSON.parse(readFileSync(join(cluster.data, file), "utf8"));
+    const { passwords } = read("nats/credentials.json");
+    const server = `127.0.0.1:${read("cluster.json").natsPort}`;
+    const url = (user: string, password: string) => `nats://${user}:${password}@${server}`;
+    const key = ["-k", "deploy/web", "-o", "json"];
+    const asked = await cox("log", "--nats", url("reader", passwords["reader"]), ...key);
+    expect(asked).toBe(await cox("log", ...key));
+    const refused = await cluster.cox("log", "--nats", url("reader", "wrong"), ...key);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`cannot connect to nats://${server} as reader`);
+    const connection = await connect({
+      url: `nats://${server}`,
+      user: "reader",
+      password: passwords["reader"],
+      name: "test",
+    });
+    const runtime = liveRuntime();
+    const options = { name: "cluster", durability: "strict", readOnly: true } as const;
+    const store = await openStore(connection, runtime, options);
+    const head = await store.head();
+    const denied = connection.nats.request("$KV.cluster._.pods.default.x", "{}", {
+      timeout: 2_000,
+    });
+    await expect(denied).rejects.toThrow(/permissions violation/i);
+    expect(await store.head()).toBe(head);
+    await store.close();
+    await connection.close();
+  });
+
   async function compact(revision: number): Promise<void> {
     const read = (file: string) => JSON.parse(readFileSync(join(cluster.data, file), "utf8"));
     const { passwords } = read("nats/credentials.json");

@@ -89,6 +89,23 @@ describe("a trace", () => {
     await expect(ask(nobody)).rejects.toThrow("Nothing was written by");
   });
 
+  it("can be that of a decision of which nothing was written", async () => {
+    const { trace } = all(root).find(({ actor }) => actor === "replicaset") as Span;
+    const decisions = await world.history.decisions({ from: 0, to: world.now });
+    const record = decisions.find((one) => one.trace === trace);
+    const refused = { ...record, outcome: "refused", message: "somebody was faster" } as const;
+    const tree = traceTree({
+      trace,
+      before: [],
+      versions: [],
+      decisions: [refused as typeof refused & NonNullable<typeof record>],
+    });
+    expect(treeText(tree as Span, (_style, words) => words)).toMatch(
+      new RegExp(`woken by revision ${record?.cause}[^]*refused: somebody was faster`),
+    );
+    expect(traceTree({ trace, before: [], versions: [], decisions: [] })).toBeUndefined();
+  });
+
   it("becomes spans of OpenTelemetry, linked by the same ids", () => {
     const { resourceSpans } = otlpOf(root) as Otlp;
     const spans = resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((one) => one.spans));

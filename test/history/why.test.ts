@@ -18,6 +18,7 @@ interface Step {
   /** Seconds. */
   readonly wait?: number;
   readonly crash?: string;
+  readonly restart?: string;
 }
 
 interface Ask {
@@ -66,9 +67,10 @@ describe("cox why answers for", () => {
 });
 
 async function carryOut(world: World, step: Step): Promise<void> {
-  const { by = "", request, everyNode, wait, crash } = step;
+  const { by = "", request, everyNode, wait, crash, restart } = step;
   if (wait !== undefined) await world.advance(wait * 1000);
   if (crash !== undefined) world.crash(crash);
+  if (restart !== undefined) world.restart(restart);
   if (request !== undefined) await world.ask(by, request);
   if (everyNode === undefined) return;
   const contentType = "application/merge-patch+json";

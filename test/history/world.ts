@@ -102,6 +102,11 @@ export class World {
       ?.crash();
   }
 
+  /** Starts it again. */
+  restart(name: string): void {
+    this.#cluster.restart(name, 0);
+  }
+
   /** The apiserver, of which this world keeps hold. */
   #watched(member: Member): Member {
     if (!member.name.startsWith("apiserver")) return member;

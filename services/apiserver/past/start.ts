@@ -1,6 +1,6 @@
 import { type Bus, NoResponderError } from "../../../shared/actor/bus.ts";
 import type { Logger, Running } from "../../../shared/actor/dependencies.ts";
-import type { History } from "../../../shared/log/history.ts";
+import { type History, horizonOf } from "../../../shared/log/history.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import { MemoryStore } from "../../../shared/store/memory.ts";
 import { Projection } from "../../../shared/store/projection.ts";
@@ -112,10 +112,12 @@ async function pastLogs(
 ): Promise<PastLogs> {
   const { history, revision, time, runtime } = options;
   const { cluster, events, leases } = history.logs;
+  const begin = await horizonOf(events);
   const eventsAt = await events.revisionBefore(time + 1);
   const [objects, happened, held] = await Promise.all([
     cluster.list("", revision),
-    events.list("", eventsAt),
+    // Events are forgotten earlier than objects.
+    eventsAt < begin ? { versions: [] } : events.list("", eventsAt),
     // Leases have no history: what is older than the moment was so then.
     leases.list(""),
   ]);
@@ -125,7 +127,7 @@ async function pastLogs(
   });
   return {
     cluster: past(revision, objects.versions),
-    events: past(eventsAt, happened.versions),
+    events: past(Math.max(begin, eventsAt), happened.versions),
     leases: past(
       held.revision,
       held.versions.filter((version) => version.time <= time),

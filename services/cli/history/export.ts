@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Json } from "../../../shared/api/object.ts";
-import { type History, readVersions } from "../../../shared/log/history.ts";
+import { type History, horizonOf, readVersions } from "../../../shared/log/history.ts";
 import {
   RECORDING_FORMAT,
   type RecordedLine,
@@ -14,7 +14,7 @@ import { Scrubber } from "../../../shared/log/scrub.ts";
 import type { Revision, Version } from "../../../shared/store/store.ts";
 import { pathsOf } from "../cluster.ts";
 import { UsageError } from "../usage-error.ts";
-import { horizonOf, parseRange, revisionOf, withinHistory } from "./moment.ts";
+import { parseRange, revisionOf, withinHistory } from "./moment.ts";
 import type { Output } from "./output.ts";
 import { IMPORTED, readRecording } from "./recording-file.ts";
 

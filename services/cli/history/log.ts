@@ -2,13 +2,13 @@
 
 import { parseKey } from "../../../shared/api/key.ts";
 import { ChangeReader, fieldsOf, type RecordedChange } from "../../../shared/log/changes.ts";
-import { type History, readVersions } from "../../../shared/log/history.ts";
+import { type History, horizonOf, readVersions } from "../../../shared/log/history.ts";
 import { summarizeChanges } from "../../../shared/log/summary.ts";
 import type { Revision, Version } from "../../../shared/store/store.ts";
-import { horizonOf, parseRange, revisionOf, withinHistory } from "./moment.ts";
+import { parseRange, revisionOf, withinHistory } from "./moment.ts";
 import type { Output } from "./output.ts";
 import { EVERYTHING, isSelected, parseSelector, type Selector } from "./selector.ts";
-import { clockTime, keyText, type Paint, paintFor } from "./text.ts";
+import { keyText, type Paint, paintFor, whenText } from "./text.ts";
 
 export interface LogFlags {
   readonly kind?: string;
@@ -30,7 +30,7 @@ export async function showLog(
   const selector =
     flags.kind === undefined ? EVERYTHING : parseSelector(flags.kind, flags.namespace);
   const log = history.logs[selector.log];
-  const line = flags.output === "json" ? jsonLine : textLine(paintFor(output));
+  const line = flags.output === "json" ? jsonLine : textLine(paintFor(output), output.now());
   await withinHistory(history, async () => {
     const { from, to } = await boundsOf(history, range, selector, output.now());
     const changes = new ChangeReader(await versionsAt(log, selector, from));
@@ -78,14 +78,14 @@ const SIGNS = { created: "+", changed: "~", deleted: "-" } as const;
 const STYLES = { created: "green", changed: "yellow", deleted: "red" } as const;
 
 /** One line of text: what can be told in a glance comes first. */
-function textLine(paint: Paint): (change: RecordedChange) => string {
+function textLine(paint: Paint, now: number): (change: RecordedChange) => string {
   return (change) => {
     const { version, verb } = change;
     const { revision, time, headers, key } = version;
     const { actor, replica, cause, trace } = headers;
     const summary = verb === "changed" ? summarizeChanges(fieldsOf(change)) : contentOf(change);
     return [
-      paint("dim", `${String(revision).padStart(6)} ${clockTime(time)}`),
+      paint("dim", `${String(revision).padStart(6)} ${whenText(time, now)}`),
       paint(STYLES[verb], `${SIGNS[verb]} ${keyText(key)}`),
       paint("cyan", actor === "user" ? replica : `${actor}/${replica}`),
       paint("dim", cause > 0 ? `←${cause}` : "←·"),

@@ -76,18 +76,6 @@ export async function revisionOf(log: ReadableLog, moment: Moment): Promise<Revi
   }
 }
 
-/** The oldest revision whose state can still be read. */
-export async function horizonOf(log: ReadableLog): Promise<Revision> {
-  try {
-    // A key that cannot exist: only whether the question is allowed matters.
-    await log.get("namespaces/_/-", 0);
-    return 0;
-  } catch (error) {
-    if (error instanceof CompactedError) return error.oldest;
-    throw error;
-  }
-}
-
 /** `revision 4711 (2026-01-31T12:00:00.000Z)`, with the time when it is known. */
 export async function describeRevision(history: History, revision: Revision): Promise<string> {
   const version = await history.version(revision);

@@ -17,6 +17,12 @@ export function clockTime(ms: number): string {
   return new Date(ms).toISOString().slice(11, 23);
 }
 
+/** `clockTime`, with the date where it is another day than now. */
+export function whenText(ms: number, now: number): string {
+  const date = (time: number) => new Date(time).toISOString().slice(0, 10);
+  return date(ms) === date(now) ? clockTime(ms) : `${date(ms)} ${clockTime(ms)}`;
+}
+
 /** `850 µs`, `12.3 ms`, `4.2 s`, `3 min 20 s`, `5 h 10 min`. */
 export function duration(ms: number): string {
   if (ms < 0) return `−${duration(-ms)}`;

@@ -84,7 +84,8 @@ export function treeText(root: Span, paint: Paint): string {
     paint(
       "dim",
       `begun ${new Date(root.begun).toISOString()}; ${rows.length} steps in ` +
-        `${duration(last - root.begun)}`,
+        `${duration(last - root.begun)}` +
+        `${root.cause === undefined ? "" : `; woken by revision ${root.cause}`}`,
     ),
     "",
     ...shown,

@@ -1,5 +1,5 @@
-/** What a pod that does not serve is waiting for, in a few words. */
-import type { ContainerStatus, Pod } from "../../../../shared/api/generated/types.ts";
+/** What a pod or a node that does not serve is waiting for, in a few words. */
+import type { ContainerStatus, Node, Pod } from "../../../../shared/api/generated/types.ts";
 import { conditionOf, isReady } from "../../../controllers/lib/pods.ts";
 
 /** Why the pod is not ready; nothing when it is. */
@@ -43,4 +43,19 @@ function containerTrouble(status: ContainerStatus): string[] {
 
 function endOf({ exitCode, reason }: { exitCode: number; reason?: string }): string {
   return `exit code ${exitCode}${reason ? ` (${reason})` : ""}`;
+}
+
+/** Why the node takes no pods; nothing when it does. */
+export function nodeTroubles({ spec, status }: Node): string[] {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  const troubles: string[] = [];
+  if (ready === undefined) troubles.push("its agent has not reported yet");
+  else if (ready.status !== "True") {
+    troubles.push(`is not ready: ${[ready.reason, ready.message].filter(Boolean).join(": ")}`);
+  }
+  if (spec?.unschedulable) troubles.push("is cordoned: it takes no new pods");
+  for (const { key, value, effect } of spec?.taints ?? []) {
+    troubles.push(`has the taint ${key}${value ? `=${value}` : ""}:${effect}`);
+  }
+  return troubles;
 }

@@ -58,7 +58,7 @@ function notesOf({ reason, decided, byClock, folded }: Step): string[] {
         `${waited}${took}committed in ${duration(committedMs)}`,
     );
     const seen = lookedAt.map(({ key, revision }) => `${keyText(key)}@${revision}`);
-    if (seen.length > 0) lines.push(`rests on ${listed(seen, 4)}`);
+    if (seen.length > 0) lines.push(`rests on ${listed(seen, 3)}`);
   }
   if (folded !== undefined) lines.push(`and ${folded} more steps of the same work before`);
   return lines;

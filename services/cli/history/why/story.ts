@@ -84,6 +84,7 @@ async function stepOf(history: History, cause: Cause): Promise<Step> {
 function decidedOf({ version, wokenBy, decision }: Cause): Decided | undefined {
   if (decision === undefined) return undefined;
   const { key, decidedAt, now, micros, plan } = decision;
+  const rank = (of: Key): number => (of === version.key ? 0 : of === key ? 1 : 2);
   const lookedAt = new Map<Key, Revision>();
   for (const action of plan.actions) {
     const expect = "expect" in action ? action.expect : undefined;
@@ -93,7 +94,10 @@ function decidedOf({ version, wokenBy, decision }: Cause): Decided | undefined {
     about: key,
     on: decidedAt,
     version: decision.version,
-    lookedAt: [...lookedAt].map(([of, revision]) => ({ key: of, revision })),
+    lookedAt: [...lookedAt]
+      .map(([of, revision]) => ({ key: of, revision }))
+      // What the step is about first, then what was decided about, then the rest.
+      .sort((a, b) => rank(a.key) - rank(b.key)),
     ...(wokenBy !== undefined && wokenBy.time <= now ? { waitedMs: now - wokenBy.time } : {}),
     tookMicros: micros,
     committedMs: Math.max(0, version.time - now),

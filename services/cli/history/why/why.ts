@@ -4,13 +4,12 @@ import { parseKey } from "../../../../shared/api/key.ts";
 import type { KubernetesObject } from "../../../../shared/api/object.ts";
 import { chainOf } from "../../../../shared/log/causality.ts";
 import { objectOf } from "../../../../shared/log/changes.ts";
-import type { History } from "../../../../shared/log/history.ts";
+import { type History, horizonOf } from "../../../../shared/log/history.ts";
 import type { Key, Revision, Version } from "../../../../shared/store/store.ts";
 import { UsageError } from "../../usage-error.ts";
-import { horizonOf } from "../moment.ts";
 import { keyText } from "../text.ts";
 import { explainPending, isPending, type Pending } from "./pending.ts";
-import { podTroubles } from "./pod-state.ts";
+import { nodeTroubles, podTroubles } from "./pod-state.ts";
 import { explainRollout, type Rollout } from "./rollout.ts";
 import { type Story, storyOf, versionBefore } from "./story.ts";
 import { explainTerminating, type Terminating } from "./terminating.ts";
@@ -28,7 +27,7 @@ export interface Answer {
   readonly pending?: Pending;
   readonly rollout?: Rollout;
   readonly terminating?: Terminating;
-  /** Why a pod that has a node does not serve. */
+  /** Why a node, or a pod that has one, does not serve. */
   readonly troubles?: readonly string[];
 }
 
@@ -58,7 +57,7 @@ export async function answerWhy(history: History, question: Question): Promise<A
     return { ...common, state: "deleted", verdict };
   }
   if (object.metadata.deletionTimestamp !== undefined) {
-    const mark = versions.find(({ revision: each }) => each > 0 && isMarked(versions, each));
+    const mark = markOf(versions);
     const marked = await storyOf(history, await chainOf(history, mark ?? last));
     const circumstances = await circumstancesOf(history, key, marked);
     const verdict = verdictOnDeletion(key, marked, circumstances);
@@ -76,15 +75,15 @@ export async function answerWhy(history: History, question: Question): Promise<A
   return { ...common, state: "exists", verdict, ...more };
 }
 
-/** The first version of the present life with a deletion timestamp. */
-function isMarked(versions: readonly Version[], revision: Revision): boolean {
-  const last = objectOf(versions.at(-1))?.metadata.uid;
-  const { metadata } =
-    objectOf(versions.find((version) => version.revision === revision)) ?? NOTHING;
-  return metadata.uid === last && metadata.deletionTimestamp !== undefined;
+/** The version that marked the present object for deletion; undefined when it is older than all. */
+function markOf(versions: readonly Version[]): Version | undefined {
+  let mark: Version | undefined;
+  for (const version of versions.toReversed()) {
+    if (objectOf(version)?.metadata.deletionTimestamp === undefined) return mark;
+    mark = version;
+  }
+  return mark;
 }
-
-const NOTHING: KubernetesObject = { apiVersion: "", kind: "", metadata: { name: "" } };
 
 async function whatDoesNotHappen(
   history: History,
@@ -104,6 +103,10 @@ async function whatDoesNotHappen(
       listOf<Pod>(history, "pods/", at),
     ]);
     return { pending: explainPending(pod, nodes, pods) };
+  }
+  if (resource === "nodes") {
+    const troubles = nodeTroubles(object as Node);
+    return troubles.length > 0 ? { troubles } : {};
   }
   if (resource === "deployments.apps") {
     const [replicaSets, pods] = await Promise.all([
