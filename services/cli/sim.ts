@@ -1,5 +1,7 @@
 /** `cox sim`: the control plane in simulation; the same seed gives the same run. */
-import { loadFaults } from "../../test/sim/faults.ts";
+
+import { loadFaults } from "../../shared/faults/language.ts";
+import { unsupportedInSimulation } from "../../shared/faults/support.ts";
 import { runSimulation } from "../../test/sim/simulate.ts";
 
 export interface SimulateOptions {
@@ -10,6 +12,9 @@ export interface SimulateOptions {
   readonly trace?: boolean;
 }
 
+/** What a fault may name here. */
+const PROCESSES = ["apiserver-1", "control-1", "node-1"];
+
 /** Runs the seeds; returns the exit code. Each failure is shown with the line that repeats it. */
 export async function simulate(options: SimulateOptions): Promise<number> {
   const range = /^(\d+)(?:\.\.(\d+))?$/.exec(options.seeds);
@@ -17,6 +22,9 @@ export async function simulate(options: SimulateOptions): Promise<number> {
   const first = Number(range[1]);
   const last = Number(range[2] ?? first);
   const faults = options.faults === undefined ? {} : { faults: loadFaults(options.faults) };
+  for (const line of faults.faults ? unsupportedInSimulation(faults.faults, PROCESSES) : []) {
+    process.stderr.write(`not in the simulation: ${line}\n`);
+  }
   const steps = options.steps === undefined ? {} : { steps: options.steps };
   const onTrace = options.trace ? { onTrace: (line: string) => console.log(line) } : {};
   const started = performance.now();

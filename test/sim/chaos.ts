@@ -1,6 +1,14 @@
+import {
+  type Faults,
+  NO_FAULTS,
+  names,
+  parseFaults,
+  type Striking,
+  type StrikingFault,
+} from "../../shared/faults/language.ts";
+import { drawIn, Timetable } from "../../shared/faults/timetable.ts";
 import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
-import { type Faults, NO_FAULTS, names, parseFaults } from "./faults.ts";
 import type { SimulatedNetwork } from "./network.ts";
 
 /** What the faults strike: who runs, and how one comes back after a crash. */
@@ -19,6 +27,8 @@ export class Chaos {
   readonly #target: Target;
   readonly #random: RandomStream;
   readonly #cut = new Set<SimulatedProcess>();
+  readonly #timetable: Timetable;
+  readonly #all: Faults;
   #faults: Faults;
   crashes = 0;
 
@@ -26,10 +36,18 @@ export class Chaos {
     this.#network = network;
     this.#simulator = network.simulator;
     this.#target = target;
+    this.#all = network.faults;
     this.#faults = network.faults;
     this.#random = this.#simulator.random.stream("chaos");
-    this.#simulator.boundary = (process, effect) => this.#strike(process, effect);
-    if (this.#faults.partition) this.#partitionLater();
+    this.#simulator.boundary = (process, effect) => this.#crash(process, effect);
+    this.#timetable = new Timetable(this.#all, this.#simulator.timers, this.#random, {
+      lasting: (faults) => {
+        this.#faults = faults;
+        network.faults = faults;
+      },
+      strike: (kind, index, forMs) => this.#strike(kind, index, forMs),
+    });
+    this.#timetable.start();
   }
 
   /** The wall clock of a process that starts now is this far off. */
@@ -40,14 +58,18 @@ export class Chaos {
 
   /** From now on nothing goes wrong. */
   stop(): void {
+    this.#timetable.stop();
     this.#faults = NO_FAULTS;
     this.#network.faults = NO_FAULTS;
     this.#simulator.boundary = undefined;
     this.#heal();
-    for (const process of this.#target.alive()) process.skew(0);
+    for (const process of this.#target.alive()) {
+      process.skew(0);
+      process.pause(0);
+    }
   }
 
-  #strike(process: SimulatedProcess, effect: string): void {
+  #crash(process: SimulatedProcess, effect: string): void {
     const { crash } = this.#faults;
     if (crash === undefined || !names(crash.actor, process.name)) return;
     if (!this.#target.owns(process)) return;
@@ -58,25 +80,39 @@ export class Chaos {
     this.#target.restart(process.name, drawIn(this.#random, crash.downMs));
   }
 
-  #partitionLater(): void {
-    const { partition } = this.#faults;
-    if (partition === undefined) return;
-    this.#simulator.timers.after(drawIn(this.#random, partition.everyMs), () => this.#partition());
+  #strike(kind: Striking, index: number, forMs: number): void {
+    const fault = this.#all[kind]?.[index];
+    if (fault === undefined) return;
+    const able = this.#target
+      .alive()
+      .filter((process) => this.#target.owns(process) && names(fault.actor, process.name));
+    if (kind === "partition") {
+      this.#partition(this.#all.partition?.[index] as StrikingFault<"partition">, able, forMs);
+      return;
+    }
+    if (able.length === 0) return;
+    const process = able[this.#random.integer(able.length)] as SimulatedProcess;
+    if (kind === "pause") process.pause(forMs);
+    else this.#kill(process, this.#all.kill?.[index] as StrikingFault<"kill">);
   }
 
-  #partition(): void {
-    const { partition } = this.#faults;
-    if (partition === undefined) return;
-    const able = this.#target.alive().filter(({ name }) => names(partition.actor, name));
-    const count = partition.mode === "isolateSingle" ? 1 : Math.floor(able.length / 2);
+  #kill(process: SimulatedProcess, { downMs }: StrikingFault<"kill">): void {
+    this.crashes++;
+    process.crash();
+    this.#target.restart(process.name, drawIn(this.#random, downMs));
+  }
+
+  #partition(
+    { mode, symmetry }: StrikingFault<"partition">,
+    able: SimulatedProcess[],
+    forMs: number,
+  ): void {
+    const count = mode === "isolateSingle" ? 1 : Math.floor(able.length / 2);
     for (let index = 0; index < count && able.length > 0; index++) {
       const [process] = able.splice(this.#random.integer(able.length), 1);
-      this.#isolate(process as SimulatedProcess, partition.symmetry);
+      this.#isolate(process as SimulatedProcess, symmetry);
     }
-    this.#simulator.timers.after(drawIn(this.#random, partition.stabilityMs), () => {
-      this.#heal();
-      this.#partitionLater();
-    });
+    this.#simulator.timers.after(forMs, () => this.#heal());
   }
 
   #isolate(process: SimulatedProcess, symmetry: "symmetric" | "asymmetric"): void {
@@ -94,10 +130,6 @@ export class Chaos {
     }
     this.#cut.clear();
   }
-}
-
-function drawIn(random: RandomStream, [least, most]: readonly [number, number]): number {
-  return least + random.next() * (most - least);
 }
 
 /**
@@ -123,8 +155,8 @@ export function drawFaults(random: RandomStream): Faults {
     partition: maybe(0.4, () => ({
       mode: random.next() < 0.7 ? "isolateSingle" : "isolateHalf",
       symmetry: random.next() < 0.5 ? "symmetric" : "asymmetric",
-      everyMs: [500, 5_000],
-      stabilityMs: [200, 3_000],
+      every: [500, 5_000],
+      for: [200, 3_000],
     })),
     clog: maybe(0.3, () => ({ probability: upTo(0.01), meanMs: 5 + upTo(300) })),
     clockSkew: maybe(0.4, () => ({ ms: [-upTo(3_000), upTo(3_000)] })),

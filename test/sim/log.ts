@@ -1,3 +1,5 @@
+import { type Faults, latencyOf, names } from "../../shared/faults/language.ts";
+import { drawIn } from "../../shared/faults/timetable.ts";
 import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import type { MemoryStore } from "../../shared/store/memory.ts";
@@ -13,7 +15,6 @@ import {
   type Write,
   type WriteHeaders,
 } from "../../shared/store/store.ts";
-import { type Faults, names } from "./faults.ts";
 import type { SimulatedNetwork } from "./network.ts";
 
 /** How long a client of the log tries before it gives up on a log it is cut off from. */
@@ -70,6 +71,11 @@ class RemoteStore implements Store {
     const commit = async (): Promise<Revision[]> => {
       if (this.#random.next() < (faults.log?.unavailable ?? 0)) {
         throw new UnavailableError("the log is not reachable");
+      }
+      if (faults.log?.diskFull) throw new UnavailableError("the log's disk is full");
+      const slow = faults.log?.slowSync;
+      if (slow && this.#random.next() < slow.probability) {
+        await this.#log.simulator.timers.sleep(drawIn(this.#random, slow.ms));
       }
       const revisions = await this.#log.store.commit(writes, headers);
       if (this.#random.next() < (faults.log?.unknownOutcome ?? 0)) {
@@ -149,7 +155,7 @@ class RemoteStore implements Store {
   }
 
   #latency(): number {
-    const [least, most] = this.#log.faults.latency.ms;
+    const [least, most] = latencyOf(this.#log.faults, this.#process.name);
     return least + this.#random.next() * (most - least);
   }
 }
@@ -220,8 +226,8 @@ class LaggingWatch implements Watch {
   }
 
   #delay(): number {
-    const { latency, lag } = this.#log.faults;
-    const [least, most] = latency.ms;
+    const { lag } = this.#log.faults;
+    const [least, most] = latencyOf(this.#log.faults, this.#process.name);
     if (lag === undefined || !this.#hits(lag.actor)) this.#lagMs = 0;
     else if (this.#random.next() < lag.probability) {
       const [shortest, longest] = lag.ms;

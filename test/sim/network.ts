@@ -5,9 +5,9 @@ import {
   RequestTimeoutError,
   type Subscription,
 } from "../../shared/actor/bus.ts";
+import { type Faults, latencyOf, names } from "../../shared/faults/language.ts";
 import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
-import { type Faults, names } from "./faults.ts";
 
 /** A cut between a process and the bus, by direction. */
 export interface Cut {
@@ -129,8 +129,9 @@ export class SimulatedNetwork {
     reply: string | undefined,
   ): void {
     const { loss, duplicate } = this.faults;
-    if (loss && this.#random.next() < loss.probability) return;
-    const copies = duplicate && this.#random.next() < duplicate.probability ? 2 : 1;
+    if (loss && names(loss.actor, from.name) && this.#random.next() < loss.probability) return;
+    const doubles = duplicate !== undefined && names(duplicate.actor, from.name);
+    const copies = doubles && this.#random.next() < duplicate.probability ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const arrival = this.#arrival(from, to.process);
       const delay = arrival - this.simulator.nowMs;
@@ -144,7 +145,7 @@ export class SimulatedNetwork {
   /** Latency, clogging, and order between the two. */
   #arrival(from: SimulatedProcess, to: SimulatedProcess): number {
     const { simulator, faults } = this;
-    const [least, most] = faults.latency.ms;
+    const [least, most] = latencyOf(faults, from.name);
     let time = simulator.nowMs + least + this.#random.next() * (most - least);
     time = Math.max(time, this.#cloggedUntil(from), this.#cloggedUntil(to));
     let arrivals = this.#lastArrival.get(from);
@@ -283,7 +284,7 @@ class SimulatedBus implements Bus {
       };
       if (this.#network.route(this.#process, subject, data, reply)) return;
       // The server says so, which takes as long as an answer.
-      const soon = this.#network.faults.latency.ms[0];
+      const [soon] = latencyOf(this.#network.faults, this.#process.name);
       this.#process.timers.after(soon, () => fail(new NoResponderError(`nobody on ${subject}`)));
     });
   }
@@ -293,7 +294,8 @@ class SimulatedBus implements Bus {
   }
 
   flush(): Promise<void> {
-    return this.#process.timers.sleep(this.#network.faults.latency.ms[0]);
+    const [least] = latencyOf(this.#network.faults, this.#process.name);
+    return this.#process.timers.sleep(least);
   }
 
   onStatus(listener: (connected: boolean) => void): Subscription {
