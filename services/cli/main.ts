@@ -8,6 +8,7 @@ import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { setup } from "./setup.ts";
+import { addSimulation } from "./sim/command.ts";
 import { UsageError } from "./usage-error.ts";
 import type { VerifyFlags } from "./verify.ts";
 
@@ -122,17 +123,7 @@ program
     process.exitCode = await runKubectl(dataFolder(data), args);
   });
 
-program
-  .command("sim")
-  .description("run the control plane in simulation, on virtual time, with faults")
-  .option("--seeds <A..B>", "which seeds", "1..100")
-  .option("--faults <file>", "a fault file (default: all kinds of faults)")
-  .option("--steps <n>", "operations of the workload", whole)
-  .option("--trace", "print what happens")
-  .action(async (flags: { seeds: string; faults?: string; steps?: number; trace?: boolean }) => {
-    const { simulate } = await import("./sim.ts");
-    process.exitCode = await simulate(flags);
-  });
+addSimulation(program);
 
 withSource(program.command("verify"))
   .description("check the invariants on every commit of the log; exits with 1 if one was broken")

@@ -180,6 +180,7 @@ function ownNames(value: unknown): unknown {
 
 /** Does the pattern of a fault name the process? `control` is every replica of it. */
 export function names(pattern: string, process: string): boolean {
+  if (pattern === "*") return true;
   if (!pattern.includes("*")) {
     return pattern === process || pattern === process.replace(/-\d+$/, "");
   }
