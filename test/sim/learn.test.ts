@@ -54,7 +54,6 @@ describe("learnt fault plans", { timeout: TEST_MS_MAX }, () => {
     ["a follower that skips a version", mistakes.skippedVersion, ["deployment"]],
   ])("find %s", async (_name, mistake, actors) => {
     const found = await find(mistake, actors);
-    if (process.env["SHOW"]) console.log(_name, found.slice(0, 4));
     expect(found).not.toEqual([]);
   });
 });

@@ -30,14 +30,13 @@ describe("reducing", () => {
 describe("minimizing a run", { timeout: 300_000 }, () => {
   it("leaves the faults and the operations that a planted mistake needs", async () => {
     let found: Minimized | undefined;
-    for (let seed = 1; seed <= 20 && found === undefined; seed++) {
-      found = await minimize({ seed, steps: 6, mistake: mistakes.doubleBind });
+    for (let seed = 2; seed <= 6 && found === undefined; seed++) {
+      found = await minimize({ seed, steps: 3, mistake: mistakes.doubleBind });
     }
-    if (process.env["SHOW"]) console.log(found && planText(found), found?.runs);
     expect(found?.violation).toMatch(/bound to|filled beyond/);
     const { only, operations } = found!.reproduction;
     expect(only.length).toBeLessThan(found!.incidents);
-    expect(operations.length).toBeLessThanOrEqual(6);
+    expect(operations.length).toBeLessThanOrEqual(3);
     const again = await repeat(found!.reproduction, mistakes.doubleBind);
     expect(again.violations).toContain(found!.violation);
     expect(parsePlan(planText(found!), "plan.yaml")).toEqual(found!.reproduction);

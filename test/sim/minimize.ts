@@ -52,7 +52,8 @@ export async function minimize(options: MinimizeOptions): Promise<Minimized | un
   const wanted = kindOf(violation);
   let runs = 1;
   const all = operationsOf({ seed, steps }).map((_, index) => index);
-  let found: Reproduction = { seed, steps, faults, operations: all, only: first.incidents };
+  const happened = first.incidents.map(({ atMs: _, ...incident }) => incident);
+  let found: Reproduction = { seed, steps, faults, operations: all, only: happened };
   /** Takes over what is left out, if the run still fails. */
   const stillFails = async (change: Partial<Reproduction>): Promise<boolean> => {
     const candidate = { ...found, ...change };

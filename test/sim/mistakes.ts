@@ -91,6 +91,14 @@ function interceptRequests(
   });
 }
 
+/** A merge patch keeps what it does not name. */
+const NO_COUNTS = {
+  fullyLabeledReplicas: null,
+  readyReplicas: null,
+  availableReplicas: null,
+  terminatingReplicas: null,
+};
+
 /** The claim does not say which revision was decided on, nor do deletions. */
 export function missingExpectation(): Mistake {
   return changePlans("replicaset", (plan) => ({
@@ -98,7 +106,8 @@ export function missingExpectation(): Mistake {
     actions: plan.actions.map((action): Action => {
       if (action.op === "update" && isClaim(action)) {
         const { status } = action.object;
-        return { op: "patch", key: action.key, subresource: "status", patch: { status } };
+        const patch = { status: { ...NO_COUNTS, ...status } };
+        return { op: "patch", key: action.key, subresource: "status", patch };
       }
       if (action.op !== "delete") return action;
       const { expect: _, ...unguarded } = action;

@@ -10,6 +10,12 @@ import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { Dice } from "./dice.ts";
 
+/**
+ * Never doubled: a creation that is carried out twice may come true after the object was deleted,
+ * which is why the bus promises at most once. Everything else bears it.
+ */
+const REQUESTS = /\.request$/;
+
 /** A cut between a process and the bus, by direction. */
 export interface Cut {
   readonly send: boolean;
@@ -152,7 +158,7 @@ export class SimulatedNetwork {
     const { loss, duplicate } = this.faults;
     const site = from.name;
     if (loss && names(loss.actor, site) && this.dice.roll("loss", site, loss.probability)) return;
-    const doubles = duplicate !== undefined && names(duplicate.actor, from.name);
+    const doubles = duplicate && names(duplicate.actor, site) && !REQUESTS.test(subject);
     const copies = doubles && this.dice.roll("duplicate", site, duplicate.probability) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const arrival = this.#arrival(from, to.process);

@@ -90,7 +90,12 @@ async function carryOut(
   const sabotage = plan === undefined ? undefined : new Sabotage(run, plan);
   const { user, simulator, observer } = run;
   user.guarded = false;
-  user.settled = () => untilSettled(run, sabotage);
+  const unsettled: string[] = [];
+  user.settled = async () => {
+    const settled = await untilSettled(run, sabotage);
+    const { what } = operations[user.done] as Operation;
+    if (!settled) unsettled.push(`what the user asked for does not come true: ${what}`);
+  };
   await run.start();
   const watches = ["pods", "deployments.apps"].map(
     (resource) => new WatchChecker(run.client(`watcher-${resource}`), resource, observer),
@@ -103,6 +108,7 @@ async function carryOut(
     end: endState(observer.state),
     violations: [
       ...run.violations,
+      ...unsettled,
       ...(finished ? [] : ["the user's operations do not come to an end"]),
       ...(quiet ? [] : ["writes go on"]),
       ...watches.flatMap((watch) => watch.finish()),
@@ -112,16 +118,17 @@ async function carryOut(
 }
 
 /** An operation is over when what it asks for has come true, and nothing is written any more. */
-async function untilSettled(run: SimulatedRun, sabotage: Sabotage | undefined): Promise<void> {
+async function untilSettled(run: SimulatedRun, sabotage: Sabotage | undefined): Promise<boolean> {
   const { simulator, observer } = run;
   const end = simulator.nowMs + SETTLED_MS_MAX;
   for (let quietMs = 0; simulator.nowMs < end; ) {
     const { revision } = observer;
     await simulator.timers.sleep(POLL_MS);
-    if (sabotage?.hurries) return;
+    if (sabotage?.hurries) return true;
     quietMs = observer.revision === revision && !sabotage?.lasts ? quietMs + POLL_MS : 0;
-    if (quietMs >= SETTLED_MS && unhealthyLines(endState(observer.state)).length === 0) return;
+    if (quietMs >= SETTLED_MS && unhealthyLines(endState(observer.state)).length === 0) return true;
   }
+  return false;
 }
 
 type Counts = ReadonlyMap<string, { readonly created: number; readonly deleted: number }>;
