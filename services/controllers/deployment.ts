@@ -9,6 +9,7 @@ import type { Action, Plan } from "../../shared/actor/plan.ts";
 import type { Deployment, ReplicaSet } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { sameJson } from "../../shared/api/same.ts";
 import { labelSelectorOf } from "../../shared/api/selectors.ts";
 import type { Key } from "../../shared/store/store.ts";
 import { historyToForget } from "./lib/deployment/history.ts";
@@ -18,7 +19,6 @@ import { rolling } from "./lib/deployment/rolling.ts";
 import { needsScaling, scaleProportionally } from "./lib/deployment/scaling.ts";
 import { progressDeadlineMs, statusOf } from "./lib/deployment/status.ts";
 import { emptyStep, type Step } from "./lib/deployment/step.ts";
-import { canonical } from "./lib/names.ts";
 import { claim, controllerOf, controllerReference } from "./lib/owners.ts";
 
 export const deployment: Controller = {
@@ -134,8 +134,8 @@ function conclude(
   const deadline = progressDeadlineMs(deployment, status, at.now);
   const requeue = deadline === undefined ? {} : { requeueAfterMs: deadline };
   const annotations = { ...deployment.metadata.annotations, ...step.annotations };
-  const sameMetadata = canonical(annotations) === canonical(deployment.metadata.annotations ?? {});
-  const sameStatus = canonical(status as never) === canonical((deployment.status ?? {}) as never);
+  const sameMetadata = sameJson(annotations, deployment.metadata.annotations ?? {});
+  const sameStatus = sameJson(status, deployment.status ?? {});
   if (step.actions.length === 0 && sameStatus && sameMetadata) return { actions: [], ...requeue };
   const expect = deployment.metadata.resourceVersion as string;
   const actions = [...step.actions];

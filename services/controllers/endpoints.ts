@@ -15,10 +15,10 @@ import type {
 } from "../../shared/api/generated/types.ts";
 import { keyOf, parseKey } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { sameJson } from "../../shared/api/same.ts";
 import type { Key } from "../../shared/store/store.ts";
 import { wokenByPod } from "./endpointslice.ts";
 import { endpointGroups } from "./lib/endpoints.ts";
-import { canonical } from "./lib/names.ts";
 
 /** As upstream: what does not fit is left out, and an annotation says so. */
 const ADDRESSES_MAX = 1000;
@@ -141,7 +141,7 @@ function planOf(
     annotations: present.metadata.annotations,
     subsets: present.subsets ?? [],
   };
-  if (canonical(is as never) === canonical(wanted as never)) return undefined;
+  if (sameJson(is, wanted)) return undefined;
   const { subsets: _, ...others } = present;
   const { labels: _labels, annotations: _annotations, ...identity } = present.metadata;
   const object = { ...others, metadata: { ...identity, ...metadata }, ...content };

@@ -8,6 +8,7 @@ import type { Action, Plan } from "../../shared/actor/plan.ts";
 import type { Endpoint, EndpointSlice, Pod, Service } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { sameJson } from "../../shared/api/same.ts";
 import type { Key } from "../../shared/store/store.ts";
 import { type EndpointGroup, endpointGroups, sameEndpoint } from "./lib/endpoints.ts";
 import { canonical, nameWithSuffix, suffixOf } from "./lib/names.ts";
@@ -124,7 +125,7 @@ function planGroup(
 
 function isOfGroup(slice: EndpointSlice, group: EndpointGroup): boolean {
   if (slice.addressType !== group.addressType) return false;
-  return canonical((slice.ports ?? []) as never) === canonical(group.ports as never);
+  return sameJson(slice.ports ?? [], group.ports);
 }
 
 function identityOf(endpoint: Endpoint): string {
@@ -180,8 +181,7 @@ function updateOf(
 ): Action[] {
   const labels = labelsOf(service);
   const same =
-    canonical((slice.endpoints ?? []) as never) === canonical(endpoints as never) &&
-    canonical((slice.metadata.labels ?? {}) as never) === canonical(labels);
+    sameJson(slice.endpoints ?? [], endpoints) && sameJson(slice.metadata.labels ?? {}, labels);
   if (same) return [];
   return [
     {

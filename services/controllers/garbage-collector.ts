@@ -10,6 +10,7 @@ import { keyOf, parseKey } from "../../shared/api/key.ts";
 import { groupResourceOf, KINDS, kindOf } from "../../shared/api/kinds.ts";
 import type { KubernetesObject, OwnerReference } from "../../shared/api/object.ts";
 import type { Key } from "../../shared/store/store.ts";
+import type { Entry } from "../../shared/store/view.ts";
 
 const FOREGROUND = "foregroundDeletion";
 const ORPHAN = "orphan";
@@ -23,8 +24,17 @@ export const garbageCollector: Controller = {
   version: 1,
   primary: "*",
   wakes: { "*": wokenByOwner },
+  concerns: ({ type, entry, old }) =>
+    type === "DELETED" || mayConcern(entry) || (old !== undefined && mayConcern(old)),
   reconcile,
 };
+
+const TELLING = ["ownerReferences", "deletionTimestamp"].map((name) => Buffer.from(`"${name}"`));
+
+/** Most objects have no owner and are not being deleted, which their bytes tell at once. */
+function mayConcern({ bytes }: Entry): boolean {
+  return TELLING.some((name) => bytes.includes(name));
+}
 
 /**
  * The end of an owner wakes its dependents; so does the beginning of its foreground deletion. The

@@ -11,6 +11,7 @@ import { groupResourceOf, KINDS } from "../../shared/api/kinds.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { formatTime } from "../../shared/api/time.ts";
 import type { Key } from "../../shared/store/store.ts";
+import type { Entry } from "../../shared/store/view.ts";
 import { canonical } from "./lib/names.ts";
 
 const FINALIZER = "kubernetes";
@@ -29,8 +30,14 @@ export const namespace: Controller = {
   version: 1,
   primary: "namespaces",
   wakes: { "*": wokenByContent },
+  concerns: ({ entry }, at) =>
+    entry.resource === "namespaces" || isEnding(at.get(keyOf("namespaces", "", entry.namespace))),
   reconcile,
 };
+
+function isEnding(entry: Entry | undefined): boolean {
+  return entry?.object.metadata.deletionTimestamp !== undefined;
+}
 
 function wokenByContent(
   object: KubernetesObject | undefined,

@@ -9,9 +9,9 @@ import type { Action, EventRecord, Plan } from "../../shared/actor/plan.ts";
 import type { Lease, Node, NodeCondition, Pod, Taint } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { sameJson } from "../../shared/api/same.ts";
 import { formatTime, parseTime } from "../../shared/api/time.ts";
 import type { Key } from "../../shared/store/store.ts";
-import { canonical } from "./lib/names.ts";
 import { conditionOf, isTerminal, podKey } from "./lib/pods.ts";
 
 /** As kube-controller-manager's --node-monitor-grace-period. */
@@ -69,7 +69,7 @@ export function reconcile(key: Key, at: Snapshot): Plan {
   const actions: Action[] = [];
   const ready = conditions.find(({ type }) => type === "Ready")?.status;
   if (ready !== "True") actions.push(...unreadyPods(node, at));
-  if (canonical((node.spec?.taints ?? []) as never) !== canonical(taints as never)) {
+  if (!sameJson(node.spec?.taints ?? [], taints)) {
     const patch = { spec: { taints: taints.length > 0 ? taints : null } };
     actions.push({ op: "patch", key, expect, patch });
   }
@@ -118,7 +118,7 @@ function unknownConditions(node: Node, now: number): NodeCondition[] {
 }
 
 function changed(node: Node, conditions: readonly NodeCondition[]): boolean {
-  return canonical((node.status?.conditions ?? []) as never) !== canonical(conditions as never);
+  return !sameJson(node.status?.conditions ?? [], conditions);
 }
 
 /** Others' taints stay as they are; ours follow the conditions, with NoExecute for Ready. */

@@ -23,6 +23,7 @@ export function rootCertificateAuthority(certificate: string): Controller {
     version: 1,
     primary: "namespaces",
     wakes: { configmaps: wokenByConfigMap },
+    concerns: ({ entry }) => entry.resource === "namespaces" || entry.name === NAME,
     reconcile: (key, at) => reconcile(key, at, certificate),
   };
 }

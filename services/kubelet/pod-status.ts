@@ -1,8 +1,8 @@
 import type { Action } from "../../shared/actor/plan.ts";
 import type { Pod, PodStatus } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
+import { sameJson } from "../../shared/api/same.ts";
 import { type KubeletContext, recordDecision } from "./context.ts";
-import { equal } from "./decide/node.ts";
 
 const RETRY_MS = 200;
 const RETRY_MOST_MS = 5_000;
@@ -84,7 +84,7 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
   const old = before as Readonly<Record<string, unknown>>;
   const next = after as Readonly<Record<string, unknown>>;
   for (const field of new Set([...Object.keys(old), ...Object.keys(next)])) {
-    if (!equal(old[field], next[field])) patch[field] = next[field] ?? null;
+    if (!sameJson(old[field], next[field])) patch[field] = next[field] ?? null;
   }
   return patch;
 }

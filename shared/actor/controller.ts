@@ -1,6 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
+import type { Change, View } from "../store/view.ts";
 import type { Plan } from "./plan.ts";
 
 /**
@@ -22,6 +23,11 @@ export interface Controller {
    * `old` is the version before (undefined: created), `object` the one after (undefined: deleted).
    */
   readonly wakes?: Readonly<Record<GroupResource, WakeRule>>;
+  /**
+   * A first look at a change, told by names and bytes so that no object need be decoded: false when
+   * it leads to no key, nor is the changed one worth a pass. Default: every change is looked at.
+   */
+  readonly concerns?: (change: Change, at: View) => boolean;
   readonly reconcile: (key: Key, at: Snapshot) => Plan;
 }
 

@@ -51,6 +51,7 @@ export class Waker {
     const turn = (start: number): void => {
       if (this.#stopped) return;
       for (const entry of entries.slice(start, start + OBJECTS_PER_TURN_MAX)) {
+        if (!this.#concerns(asAdded(entry))) continue;
         for (const key of this.#keysOf(entry, entry.object, undefined)) ask(key);
       }
       const next = start + OBJECTS_PER_TURN_MAX;
@@ -66,7 +67,14 @@ export class Waker {
     return named.has(EVERY_RESOURCE) ? new Set([EVERY_RESOURCE]) : named;
   }
 
-  #changed({ type, entry, old, revision }: Change): void {
+  #concerns(change: Change): boolean {
+    const { controller, projection } = this.#options;
+    return controller.concerns?.(change, projection) ?? true;
+  }
+
+  #changed(change: Change): void {
+    if (!this.#concerns(change)) return;
+    const { type, entry, old, revision } = change;
     const gone = type === "DELETED";
     const before = old?.object ?? (gone ? entry.object : undefined);
     const keys = this.#keysOf(entry, gone ? undefined : entry.object, before);
@@ -105,6 +113,10 @@ export class Waker {
       return [...resources].flatMap((each) => projection.list(each).map((entry) => entry.key));
     }
   }
+}
+
+function asAdded(entry: Entry): Change {
+  return { type: "ADDED", revision: entry.revision, entry, old: undefined };
 }
 
 const ALL_RESOURCES: ReadonlySet<GroupResource> = new Set(

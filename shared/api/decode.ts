@@ -64,7 +64,7 @@ export function decodeObject(
   target: DecodeTarget,
   fieldValidation: FieldValidation,
 ): Decoded {
-  checkKind(value, target, "");
+  checkKind(value, target);
   const object = checkerOf(target.schema)(value);
   if (object !== SUSPECT) return { object: completed(object, target), warnings: [] };
   return decodeSlowly(jsonValueOf(value), [], target, fieldValidation);
@@ -178,18 +178,18 @@ const HEAD_TYPE =
   'Kind string "json:\\"kind,omitempty\\"" }';
 
 /** The body's own kind, where it says one, has to be the one asked for. */
-function checkKind(value: unknown, target: DecodeTarget, body: Buffer | ""): void {
-  const source = body === "" ? Buffer.from(JSON.stringify(value) ?? "") : body;
+function checkKind(value: unknown, target: DecodeTarget, body?: Buffer): void {
+  const source = () => body ?? Buffer.from(JSON.stringify(value) ?? "");
   const wrong = headProblem(value);
   if (wrong) {
-    throw unrecognized(source, target, `couldn't get version/kind; json parse error: ${wrong}`);
+    throw unrecognized(source(), target, `couldn't get version/kind; json parse error: ${wrong}`);
   }
   const { kind, apiVersion } = (value ?? {}) as { kind?: string; apiVersion?: string };
   const expected = apiVersionOf(target);
   if ((!kind || kind === target.kind) && (!apiVersion || apiVersion === expected)) return;
   const parsed = parseApiVersion(apiVersion || expected);
   if (!parsed) {
-    throw unrecognized(source, target, `unexpected GroupVersion string: ${apiVersion}`);
+    throw unrecognized(source(), target, `unexpected GroupVersion string: ${apiVersion}`);
   }
   checkOtherKind(kind || target.kind, apiVersion || expected, parsed, target);
 }

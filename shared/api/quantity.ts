@@ -79,9 +79,20 @@ function suffixOf(suffix: string): { format: QuantityFormat; exponent: number } 
   return { format: "DecimalExponent", exponent: Math.max(exponent, -EXPONENT_MAX) };
 }
 
+/** The same few quantities are written in all pods of a cluster. */
+const parsed = new Map<string, Quantity>();
+const PARSED_MAX = 4096;
+
 /** @throws QuantityError */
 export function parseQuantity(given: string | number): Quantity {
-  return quantityOf(split(String(given).trim()));
+  const text = String(given);
+  let quantity = parsed.get(text);
+  if (quantity === undefined) {
+    quantity = Object.freeze(quantityOf(split(text.trim())));
+    if (parsed.size >= PARSED_MAX) parsed.clear();
+    parsed.set(text, quantity);
+  }
+  return quantity;
 }
 
 function quantityOf(parts: Parts): Quantity {

@@ -1,16 +1,15 @@
 import { parseKey } from "../api/key.ts";
 import type { KubernetesObject, ObjectMeta } from "../api/object.ts";
+import type { Decodable, DecodedObjects } from "./decoded.ts";
+import { memberOf } from "./scan.ts";
 import type { Key, Revision, Version, WriteHeaders } from "./store.ts";
 import type { Entry } from "./view.ts";
 
 const METADATA = Buffer.from('"metadata":{');
-const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 /** One version of one object. The only Entry implementation. */
-export class ObjectEntry implements Entry {
+export class ObjectEntry implements Entry, Decodable {
   readonly key: Key;
   readonly resource: string;
   readonly namespace: string;
@@ -19,10 +18,11 @@ export class ObjectEntry implements Entry {
   readonly bytes: Buffer;
   readonly headers: WriteHeaders;
   readonly time: number;
-  readonly #freeze: boolean;
+  usedAt = 0;
+  readonly #decoded: DecodedObjects;
   #object: KubernetesObject | undefined;
 
-  private constructor(identity: Identity, version: Stamp, bytes: Buffer, freeze: boolean) {
+  private constructor(identity: Identity, version: Stamp, bytes: Buffer, decoded: DecodedObjects) {
     this.key = identity.key;
     this.resource = identity.resource;
     this.namespace = identity.namespace;
@@ -31,35 +31,39 @@ export class ObjectEntry implements Entry {
     this.headers = version.headers;
     this.time = version.time;
     this.bytes = bytes;
-    this.#freeze = freeze;
+    this.#decoded = decoded;
   }
 
   /** The entry of a version with a value. `old` only lends its strings, to save memory. */
   static of(
     version: Version & { value: Buffer },
     old: Entry | undefined,
-    freeze: boolean,
+    decoded: DecodedObjects,
   ): ObjectEntry {
     const identity = old ?? { key: version.key, ...parseKey(version.key) };
     const bytes = withResourceVersion(version.value, version.revision);
-    return new ObjectEntry(identity, version, bytes, freeze);
+    return new ObjectEntry(identity, version, bytes, decoded);
   }
 
   /** The last state of a deleted object, at the revision of its deletion. */
-  static deleted(version: Stamp, old: Entry, freeze: boolean): Entry {
+  static deleted(version: Stamp, old: Entry, decoded: DecodedObjects): Entry {
     const bytes = withResourceVersion(withoutResourceVersion(old), version.revision);
-    return new ObjectEntry(old, version, bytes, freeze);
+    return new ObjectEntry(old, version, bytes, decoded);
   }
 
   get object(): KubernetesObject {
+    this.usedAt = this.#decoded.age;
     return this.#object ?? this.decode();
   }
 
   /** Decodes the object, so that it need not be done later. */
   decode(): KubernetesObject {
-    this.#object = JSON.parse(this.bytes.toString()) as KubernetesObject;
-    if (this.#freeze) deepFreeze(this.#object);
-    return this.#object;
+    const object = JSON.parse(this.bytes.toString()) as KubernetesObject;
+    if (this.#decoded.freeze) deepFreeze(object);
+    this.#object = object;
+    this.usedAt = this.#decoded.age;
+    this.#decoded.add(this);
+    return object;
   }
 
   /**
@@ -68,15 +72,28 @@ export class ObjectEntry implements Entry {
    * memory.
    */
   get metadata(): Readonly<Partial<ObjectMeta>> {
-    if (this.#object === undefined) {
-      const part = metadataOf(this.bytes);
-      if (part) return JSON.parse(part.toString()) as ObjectMeta;
-    }
-    return this.object.metadata ?? {};
+    return (this.part("metadata") as ObjectMeta | undefined) ?? {};
   }
 
-  /** Lets go of the decoded object; the next use decodes it again. */
+  /** A part of the object, decoded and not kept, unless all of it has been. */
+  part(name: string, member?: string): unknown {
+    if (this.#object !== undefined) {
+      const value = this.#object[name] as Record<string, unknown> | undefined;
+      return member === undefined ? value : value?.[member];
+    }
+    let bytes = memberOf(this.bytes, name);
+    if (bytes && member !== undefined) bytes = memberOf(bytes, member);
+    return bytes && JSON.parse(bytes.toString());
+  }
+
+  /** Lets go of the decoded object, because the entry has been replaced. */
   forgetObject(): void {
+    if (this.#object === undefined) return;
+    this.#object = undefined;
+    this.#decoded.remove(this);
+  }
+
+  release(): void {
     this.#object = undefined;
   }
 }
@@ -112,28 +129,6 @@ function withoutResourceVersion(entry: Entry): Buffer {
 
 function resourceVersionField(revision: Revision): string {
   return `"resourceVersion":"${revision}"`;
-}
-
-/** The bytes of the encoded object's metadata. */
-function metadataOf(bytes: Buffer): Buffer | undefined {
-  const field = bytes.indexOf(METADATA);
-  if (field < 0) return undefined;
-  const start = field + METADATA.length - 1;
-  let depth = 0;
-  let inText = false;
-  for (let index = start; index < bytes.length; index += 1) {
-    const byte = bytes[index];
-    if (inText) {
-      if (byte === BACKSLASH) index += 1;
-      else if (byte === QUOTE) inText = false;
-    } else if (byte === QUOTE) inText = true;
-    else if (byte === OPENING_BRACE) depth += 1;
-    else if (byte === CLOSING_BRACE) {
-      depth -= 1;
-      if (depth === 0) return bytes.subarray(start, index + 1);
-    }
-  }
-  return undefined;
 }
 
 function deepFreeze(value: unknown): void {

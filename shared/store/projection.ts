@@ -1,6 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import { withoutManagedFields } from "../api/lean.ts";
 import type { Cancel, Runtime } from "../runtime/runtime.ts";
+import { DecodedObjects } from "./decoded.ts";
 import { ObjectEntry } from "./entry.ts";
 import { PastView } from "./past.ts";
 import { ResourceIndex } from "./resource-index.ts";
@@ -28,10 +29,15 @@ export interface ProjectionOptions {
   /** Freeze decoded objects, so that a reader that changes one fails. Default true. */
   readonly freeze?: boolean;
   /**
-   * Decode each change as it comes, where every change is looked at anyway: decoding only the
-   * metadata for the indexes first would be work done twice. Default false.
+   * How many bytes of objects, encoded, are kept decoded as well; those that were not used lately
+   * are decoded again when somebody looks at them. Default 32 MiB.
    */
-  readonly eager?: boolean;
+  readonly decodedBytes?: number;
+  /**
+   * Resources of which each change is decoded as it comes, because all are looked at anyway:
+   * decoding only the metadata for the indexes first would be work done twice. Default: none.
+   */
+  readonly eager?: (resource: GroupResource) => boolean;
   /**
    * Leave out managedFields, of entries' bytes as of their objects: for those who decide, and serve
    * nobody. Default false.
@@ -60,8 +66,8 @@ const NOTHING: readonly Entry[] = Object.freeze([]);
  */
 export class Projection implements ProjectionReader {
   readonly #runtime: Runtime;
-  readonly #freeze: boolean;
-  readonly #eager: boolean;
+  readonly #decoded: DecodedObjects;
+  readonly #eager: (resource: GroupResource) => boolean;
   readonly #lean: boolean;
   readonly #window: ChangeWindow;
   readonly #entries = new Map<Key, Entry>();
@@ -81,8 +87,11 @@ export class Projection implements ProjectionReader {
 
   constructor(options: ProjectionOptions) {
     this.#runtime = options.runtime;
-    this.#freeze = options.freeze ?? true;
-    this.#eager = options.eager ?? false;
+    this.#decoded = new DecodedObjects({
+      freeze: options.freeze ?? true,
+      bytesMax: options.decodedBytes ?? 32 * 1024 * 1024,
+    });
+    this.#eager = options.eager ?? (() => false);
     this.#lean = options.lean ?? false;
     this.#window = new ChangeWindow({
       ms: options.windowMs ?? 5 * 60_000,
@@ -268,13 +277,13 @@ export class Projection implements ProjectionReader {
     const old = this.#entries.get(key);
     if (value === null) return old && this.#remove(old, version);
     const entry = this.#entryOf({ ...version, value }, old);
-    if (this.#eager) entry.decode();
+    if (this.#eager(entry.resource)) entry.decode();
     return this.#put(entry);
   }
 
   #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {
     const value = this.#lean ? withoutManagedFields(version.value) : version.value;
-    return ObjectEntry.of({ ...version, value }, old, this.#freeze);
+    return ObjectEntry.of({ ...version, value }, old, this.#decoded);
   }
 
   #put(entry: Entry): Change {
@@ -287,7 +296,7 @@ export class Projection implements ProjectionReader {
   #remove(old: Entry, version: Pick<Version, "revision" | "headers" | "time">): Change {
     this.#entries.delete(old.key);
     this.#indexOf(old.resource).apply(old, undefined);
-    const entry = ObjectEntry.deleted(version, old, this.#freeze);
+    const entry = ObjectEntry.deleted(version, old, this.#decoded);
     return { type: "DELETED", revision: version.revision, entry, old };
   }
 

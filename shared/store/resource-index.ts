@@ -138,6 +138,10 @@ function metadataOf(entry: Entry): Readonly<Partial<ObjectMeta>> {
   return entry instanceof ObjectEntry ? entry.metadata : entry.object.metadata;
 }
 
+function partOf(entry: Entry, name: string, member: string): unknown {
+  return entry instanceof ObjectEntry ? entry.part(name, member) : entry.object[name]?.[member];
+}
+
 function labelTerms(entry: Entry): readonly string[] {
   const { labels } = metadataOf(entry);
   if (!labels) return [];
@@ -155,6 +159,6 @@ function ownerTerms(entry: Entry): readonly string[] {
 }
 
 function nodeTerms(entry: Entry): readonly string[] {
-  const node: unknown = entry.object["spec"]?.nodeName;
+  const node = partOf(entry, "spec", "nodeName");
   return typeof node === "string" && node !== "" ? [node] : [];
 }

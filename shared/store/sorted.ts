@@ -1,9 +1,6 @@
 import type { Key } from "./store.ts";
 import type { Entry } from "./view.ts";
 
-/** Below this many unsorted entries each is put in its place; above, all are sorted at once. */
-const INSERTIONS_MAX = 8;
-
 /**
  * Entries in key order. `list` hands out the array itself; the next change after that copies the
  * array (not the entries), so a reader may keep what it was given for as long as it likes.
@@ -50,12 +47,22 @@ export class SortedEntries {
     const pending = this.#pending;
     this.#pending = [];
     this.#own();
-    if (pending.length > INSERTIONS_MAX) {
-      for (const entry of pending) this.#entries.push(entry);
-      this.#entries.sort(byKey);
-      return;
+    pending.sort(byKey);
+    this.#merge(pending);
+  }
+
+  /** From the end, so that each entry moves once; comparing only where the new ones belong. */
+  #merge(sorted: readonly Entry[]): void {
+    const entries = this.#entries;
+    let end = entries.length;
+    let free = end + sorted.length;
+    for (const entry of sorted) entries.push(entry);
+    for (let next = sorted.length - 1; next >= 0; next--) {
+      const entry = sorted[next] as Entry;
+      const start = this.#indexOf(entry.key, end);
+      while (end > start) entries[--free] = entries[--end] as Entry;
+      entries[--free] = entry;
     }
-    for (const entry of pending) this.#entries.splice(this.#indexOf(entry.key), 0, entry);
   }
 
   #own(): void {
@@ -64,10 +71,10 @@ export class SortedEntries {
     this.#shared = false;
   }
 
-  /** Where the key is, or where it belongs. */
-  #indexOf(key: Key): number {
+  /** Where the key is, or where it belongs, among the first `count` entries. */
+  #indexOf(key: Key, count = this.#entries.length): number {
     let low = 0;
-    let high = this.#entries.length;
+    let high = count;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((this.#entries[middle] as Entry).key < key) low = middle + 1;

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { NodeLoads } from "../../services/apiserver/allocation/node-loads.ts";
+import { encodeObject } from "../../shared/api/encode.ts";
 import { kindByResource } from "../../shared/api/kinds.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 import { trackUpdate } from "../../shared/api/patch/apply.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
+import { seededRandom } from "../../shared/runtime/random.ts";
+import { SeededRuntime } from "../../shared/runtime/seeded.ts";
+import { MemoryStore } from "../../shared/store/memory.ts";
+import { Projection } from "../../shared/store/projection.ts";
+import { HEADERS } from "../store/harness.ts";
 import { type Cluster, settled, startCluster } from "./harness.ts";
 
 const PODS = kindByResource("pods") as KindTable;
@@ -91,3 +99,44 @@ describe("the room on a node", () => {
     expect((await bind(cluster, "c", "n1")).next["spec"].nodeName).toBe("n1");
   });
 });
+
+it("knows what every node holds, whatever happens to its pods", async () => {
+  const runtime = new SeededRuntime({ seed: 1 });
+  const store = new MemoryStore(runtime);
+  const projection = new Projection({ runtime });
+  await projection.follow(store);
+  const loads = NodeLoads.of(projection);
+  const random = seededRandom(1).stream("pods");
+  const pick = <T>(list: readonly T[]): T => list[random.integer(list.length)] as T;
+  for (let step = 0; step < 500; step++) {
+    const key = `pods/default/p-${random.integer(12)}`;
+    const old = projection.get(key)?.object;
+    const value = random.integer(6) === 0 && old ? null : encodeObject(next(key, old));
+    await store.commit([{ key, value }], HEADERS);
+    await runtime.advance(1);
+    for (const node of ["m", "n"]) {
+      const pods = projection.onNode(node).map(({ object }) => object);
+      const live = pods.filter(({ status }) => status.phase === "Running");
+      const cpu = live.reduce((sum, { spec }) => sum + Number(requestOf(spec)), 0);
+      expect([loads.on(node).pods, loads.on(node).amounts.get("cpu") ?? 0]).toEqual([
+        live.length,
+        cpu * 1000,
+      ]);
+    }
+  }
+
+  function next(key: string, old: KubernetesObject | undefined): KubernetesObject {
+    const { generation = 9, uid = `u-${random.integer(1e6)}` } = old?.metadata ?? {};
+    const resize = old !== undefined && random.integer(4) === 0;
+    const cpu = old && !resize ? requestOf(old["spec"]) : String(1 + random.integer(9));
+    const metadata = { name: key, uid, generation: generation + (resize ? 1 : 0), labels: {} };
+    const nodeName = old?.["spec"].nodeName ?? pick([undefined, "m", "n"]);
+    const spec = { containers: [{ name: "c", resources: { requests: { cpu } } }], nodeName };
+    const status = { phase: pick(["Running", "Running", "Running", "Failed", "Succeeded"]) };
+    return { apiVersion: "v1", kind: "Pod", metadata, spec, status } as KubernetesObject;
+  }
+});
+
+function requestOf(spec: KubernetesObject["spec"]): string {
+  return spec.containers[0].resources.requests.cpu;
+}

@@ -65,14 +65,16 @@ export interface Answer {
 export type Caller = (call: Call) => Promise<Answer>;
 
 /** Stores in memory and one engine on them, with the namespaces and accounts that tests need. */
-export async function startCluster(options: { seed?: number } = {}): Promise<Cluster> {
+export async function startCluster(
+  options: { seed?: number; freeze?: boolean } = {},
+): Promise<Cluster> {
   const runtime = new SeededRuntime(options.seed === undefined ? {} : { seed: options.seed });
   const stores = {
     cluster: new MemoryStore(runtime),
     events: new MemoryStore(runtime),
     leases: new MemoryStore(runtime),
   };
-  const replica = await startReplica(runtime, stores);
+  const replica = await startReplica(runtime, stores, ALLOW_ALL, options.freeze);
   const call = callerOf(runtime, replica.engine);
   for (const name of ["default", "kube-system", "kube-node-lease"]) {
     await call({ verb: "create", resource: "namespaces", body: { metadata: { name } } });
@@ -87,9 +89,10 @@ export async function startReplica(
   runtime: Runtime,
   stores: Stores,
   authorizer: Authorizer = ALLOW_ALL,
+  freeze = true,
 ): Promise<Replica> {
   const projectionOf = async (store: Store): Promise<Projection> => {
-    const projection = new Projection({ runtime });
+    const projection = new Projection({ runtime, freeze });
     const ready = projection.follow(store);
     if (runtime instanceof SeededRuntime) await runtime.advance(10);
     await ready;

@@ -1,16 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ListCache } from "../../services/apiserver/list-cache.ts";
+import { DecodedObjects } from "../../shared/store/decoded.ts";
 import { ObjectEntry } from "../../shared/store/entry.ts";
 import type { Entry } from "../../shared/store/view.ts";
 
+const DECODED = new DecodedObjects({ freeze: true, bytesMax: 1e6 });
 const HEADERS = { actor: "", replica: "", trace: "", cause: 0 };
 
 function entryOf(name: string, revision: number, bytes: number): Entry {
   const padding = "x".repeat(bytes);
   const value = Buffer.from(JSON.stringify({ kind: "A", metadata: { name, padding } }));
   const version = { key: `as/b/${name}`, revision, value, headers: HEADERS, time: 0, more: false };
-  return ObjectEntry.of(version, undefined, true);
+  return ObjectEntry.of(version, undefined, DECODED);
 }
 
 /** A list that changes, in key order, as a projection hands it out: a new array per change. */

@@ -1,11 +1,15 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { openStore } from "../../nats/store.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Store } from "../../shared/store/store.ts";
 import { HEADERS, TestServer, testRuntime } from "../store/harness.ts";
+import { usageOf } from "./load/processes.ts";
 
 /**
- * Figures of the store: commits at several concurrencies and plan sizes, barriers, start-up of a
- * projection, its memory. Prints only. One server, one client, on the machine it runs on.
+ * Figures of the store: commits at several concurrencies and plan sizes, barriers, what both cost
+ * the server and this process, start-up of a projection, its memory. Prints only. One server, one
+ * client, on the machine it runs on.
  */
 const POD = {
   kind: "Pod",
@@ -39,6 +43,21 @@ function quantile(times: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
+/** CPU microseconds since the last call: of the server, and of this process. */
+function cpuSince(before: { server: number; own: number }): { server: number; own: number } {
+  const pid = Number(readFileSync(join(server.directory, "nats-server.pid"), "utf8"));
+  const [usage] = usageOf([{ name: "nats-server", pid }]);
+  const { user, system } = process.cpuUsage();
+  const now = { server: (usage?.cpuSeconds ?? 0) * 1e6, own: user + system };
+  return { server: now.server - before.server, own: now.own - before.own };
+}
+
+const NEVER = { server: 0, own: 0 };
+
+function each(cpu: { server: number; own: number }, count: number): string {
+  return `CPU ${(cpu.server / count).toFixed(0)} + ${(cpu.own / count).toFixed(0)} us`;
+}
+
 let next = 0;
 
 async function commits(store: Store, concurrency: number, size: number, total: number) {
@@ -56,13 +75,15 @@ async function commits(store: Store, concurrency: number, size: number, total: n
       times.push(performance.now() - start);
     }
   };
+  const before = cpuSince(NEVER);
   const start = performance.now();
   await Promise.all(Array.from({ length: concurrency }, lane));
   const seconds = (performance.now() - start) / 1000;
   print(
     `create, ${concurrency} at a time, plans of ${size}`,
     `${((times.length * size) / seconds).toFixed(0)}/s, ` +
-      `p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms`,
+      `p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms, ` +
+      each(cpuSince(before), times.length * size),
   );
 }
 
@@ -74,10 +95,12 @@ async function barriers(store: Store, concurrency: number): Promise<void> {
       await store.head();
     }
   };
+  const before = cpuSince(NEVER);
   const start = performance.now();
   await Promise.all(Array.from({ length: concurrency }, lane));
   const seconds = (performance.now() - start) / 1000;
-  print(`read barrier, ${concurrency} at a time`, `${(5_000 / seconds).toFixed(0)}/s`);
+  const cpu = each(cpuSince(before), 5_000);
+  print(`read barrier, ${concurrency} at a time`, `${(5_000 / seconds).toFixed(0)}/s, ${cpu}`);
 }
 
 async function projections(store: Store): Promise<void> {
@@ -97,9 +120,9 @@ async function projections(store: Store): Promise<void> {
   print("  memory, nothing decoded", `${(memory() - before).toFixed(0)} MB`);
   start = performance.now();
   projection.labelled("pods", "default", { app: "web" });
-  print("  first use of an index (decodes and freezes all)", ms(start));
+  print("  first use of an index (decodes the metadata)", ms(start));
   gc?.();
-  print("  memory, all decoded", `${(memory() - before).toFixed(0)} MB`);
+  print("  memory, with it", `${(memory() - before).toFixed(0)} MB`);
   start = performance.now();
   let bytes = 0;
   for (const entry of projection.list("pods")) bytes += entry.bytes.length;
@@ -115,7 +138,7 @@ const server = await TestServer.start(process.argv.includes("relaxed") ? "relaxe
 const connection = await server.connect();
 const { durability } = server;
 const store = await openStore(connection, testRuntime, { name: "cluster", durability });
-console.info(`durability: ${durability}; one server, one process`);
+console.info(`durability: ${durability}; one server, one process; CPU: server + this process`);
 await commits(store, 64, 1, 5_000);
 for (const concurrency of [1, 4, 8, 16, 32, 64, 256]) {
   await commits(store, concurrency, 1, Math.min(10_000, concurrency * 1_000));

@@ -151,7 +151,7 @@ function wrapped(store: Store, instead: Partial<Store>): Store {
 }
 
 /**
- * Neither the pod nor the node's allocation is guarded, and the schedulers do not hear one another:
+ * Neither the pod nor the fence of bindings is guarded, and the schedulers do not hear one another:
  * each places every pod as it sees fit. Deaf alone they do no harm; see `deafSchedulers`.
  */
 export function doubleBind(): Mistake {

@@ -24,9 +24,18 @@ export class Load {
 interface Counted {
   readonly node: string;
   readonly requests: Amounts;
-  /** Of which pod, and of which version of its specification. */
-  readonly uid: string | undefined;
-  readonly generation: number | undefined;
+  /** Fields in the encoded versions of this pod while its specification stays. */
+  readonly uid: string;
+  readonly generation: string;
+}
+
+const ON_A_NODE = '"nodeName":"';
+const ENDED = ['"phase":"Succeeded"', '"phase":"Failed"'];
+
+/** Most versions of a pod say something new of its status only: no need to decode them. */
+function isSame({ uid, generation }: Counted, { bytes }: Entry): boolean {
+  if (!bytes.includes(uid) || !bytes.includes(generation)) return false;
+  return !ENDED.some((phase) => bytes.includes(phase));
 }
 
 const NOTHING = new Load();
@@ -62,17 +71,16 @@ export class NodeLoads {
   }
 
   #set(entry: Entry): void {
-    const pod = entry.object as Pod;
-    const node = pod.spec?.nodeName;
-    const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-    const { uid, generation } = pod.metadata;
     const known = this.#counted.get(entry.key);
-    // Most versions of a pod say something new of its status only.
-    const same = known !== undefined && known.uid === uid && known.generation === generation;
-    if (same && known.node === node && generation !== undefined && !ended) return;
+    if (known === undefined ? !entry.bytes.includes(ON_A_NODE) : isSame(known, entry)) return;
     this.#remove(entry.key);
-    if (!node || ended) return;
-    const requests = podRequests(pod);
+    const { metadata, spec, status } = entry.object as Pod;
+    const node = spec?.nodeName;
+    if (!node || status?.phase === "Succeeded" || status?.phase === "Failed") return;
+    const requests = podRequests(entry.object as Pod);
+    const uid = `"uid":${JSON.stringify(metadata.uid)}`;
+    // With what follows it: a longer number would begin in the same way.
+    const generation = `"generation":${metadata.generation},`;
     this.#counted.set(entry.key, { node, requests, uid, generation });
     let load = this.#loads.get(node);
     if (load === undefined) {

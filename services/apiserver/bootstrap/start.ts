@@ -113,9 +113,10 @@ class Keeper {
       const trace = runtime.ids.ulid();
       const plan = { user: USER, actor: "apiserver", replica, trace, cause: 0, actions };
       const result = await engine.plan(plan);
-      await projection.waitFor(result.revision, WAIT_MS);
-      if (result.outcome === "committed") done++;
-      else if (result.status.code !== 409 && result.status.code !== 404) {
+      if (result.outcome === "committed") {
+        await projection.waitFor(result.revision, WAIT_MS);
+        done++;
+      } else if (result.status.code !== 409 && result.status.code !== 404) {
         throw new Error(`standing objects were refused: ${result.status.message}`);
       } else await runtime.timers.sleep(20);
     }

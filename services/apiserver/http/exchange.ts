@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { ClientCertificate } from "../auth/authenticate.ts";
 
@@ -15,6 +15,13 @@ const certificates = new WeakMap<object, ClientCertificate | null>();
 /** Whether the request came over HTTP/2. */
 export function isHttp2(request: Request): boolean {
   return request.httpVersionMajor === 2;
+}
+
+/** Whether nobody takes the answer any more. Those of HTTP/2 do not say so themselves. */
+export function isGone(response: Response): boolean {
+  if (response.destroyed !== undefined) return response.destroyed;
+  const { stream } = response as unknown as Partial<Http2ServerResponse>;
+  return stream === undefined || stream.closed || stream.destroyed;
 }
 
 /** The certificate that the client showed on this connection; undefined: none. */

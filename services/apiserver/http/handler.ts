@@ -13,7 +13,7 @@ import { serveLog } from "../streams/log.ts";
 import { demandPath, refuseUnknown } from "./access.ts";
 import { readBody, TruncatedError } from "./body.ts";
 import { builtInDocuments } from "./documents.ts";
-import { clientCertificate, type Request, type Response } from "./exchange.ts";
+import { clientCertificate, isGone, type Request, type Response } from "./exchange.ts";
 import { type HealthCheck, healthAnswer, isHealthPath } from "./health.ts";
 import { labelsOf, NO_LABELS } from "./labels.ts";
 import { processMetrics, type RequestLabels, RequestMetrics } from "./metrics.ts";
@@ -147,7 +147,7 @@ export class RequestHandler {
     if (isProtobuf(asking)) asking = await withoutProtobuf(asking);
     const result = await this.options.engine.handle(asking);
     if (result.type === "body") return respond(request, response, result, asked.trace);
-    if (response.destroyed) return;
+    if (isGone(response)) return;
     const watch = serveWatch(request, response, result, asked.trace);
     this.#watches.add(watch);
     await watch.done;

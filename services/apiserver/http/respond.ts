@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { StatusBody } from "../../../shared/actor/api.ts";
-import { isHttp2, type Request, type Response } from "./exchange.ts";
+import { isGone, isHttp2, type Request, type Response } from "./exchange.ts";
 import { bytesOf, writeBody, writeCompressed } from "./write-body.ts";
 
 const JSON_TYPE = "application/json";
@@ -63,7 +63,7 @@ export function respond(
   answer: Answer,
   trace: string,
 ): Promise<void> | undefined {
-  if (response.headersSent || response.destroyed) return undefined;
+  if (response.headersSent || isGone(response)) return undefined;
   const headers = headersOf(trace, answer.contentType, answer.warnings);
   for (const name in answer.headers) headers[name] = answer.headers[name];
   const { code, body } = answer;

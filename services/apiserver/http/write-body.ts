@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
-import type { Response } from "./exchange.ts";
+import { isGone, type Response } from "./exchange.ts";
 
 /** Small parts of a body are gathered up to this many bytes. */
 const PIECE_BYTES = 256 * 1024;
@@ -21,7 +21,7 @@ export function bytesOf(body: readonly Uint8Array[]): number {
 export async function writeBody(response: Response, body: readonly Uint8Array[]): Promise<void> {
   const pieces = piecesOf(body);
   let next = pieces.next();
-  while (!next.done && !response.destroyed) {
+  while (!next.done && !isGone(response)) {
     const piece = next.value;
     next = pieces.next();
     if (next.done) response.end(piece);
@@ -34,12 +34,13 @@ export async function writeCompressed(
   response: Response,
   body: readonly Uint8Array[],
 ): Promise<void> {
+  if (isGone(response)) return;
   const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 });
   try {
     await pipeline(Readable.from(piecesOf(body)), gzip, response);
   } catch (error) {
     // A client that went away is no failure.
-    if (!response.destroyed) throw error;
+    if (!isGone(response)) throw error;
   }
 }
 
@@ -53,7 +54,7 @@ export function roomIn(response: Response): Promise<void> {
     };
     response.on("drain", done);
     response.on("close", done);
-    if (response.destroyed) done();
+    if (isGone(response)) done();
   });
 }
 

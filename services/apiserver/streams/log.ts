@@ -5,7 +5,7 @@ import { STDOUT } from "../../../shared/streams/channels.ts";
 import type { LogOpen } from "../../../shared/streams/message.ts";
 import type { NodeStream } from "../../../shared/streams/stream.ts";
 import { demandConnect } from "../http/access.ts";
-import type { Response } from "../http/exchange.ts";
+import { isGone, type Response } from "../http/exchange.ts";
 import type { Asked, HandlerOptions } from "../http/handler.ts";
 import type { ResourceRoute } from "../http/path.ts";
 import { headersOf, respond, textAnswer } from "../http/respond.ts";
@@ -35,7 +35,7 @@ export async function serveLog(
     ...logOptions,
   });
   response.on("close", () => stream.abort("the client is gone"));
-  if (response.destroyed) stream.abort("the client is gone");
+  if (isGone(response)) stream.abort("the client is gone");
   else await copy(stream, response, headersOf(trace, "text/plain"), request.method === "HEAD");
 }
 

@@ -7,7 +7,6 @@ import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked } from "../decided.ts";
 import { type DeleteOptions, deleteOptionsOf } from "../delete-options.ts";
 import type { Draft } from "../draft.ts";
-import { cloneJson } from "../json.ts";
 import { writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerStatus, answerWrite } from "../respond.ts";
@@ -46,7 +45,7 @@ export function decideDelete(draft: Draft, asked: Asked, options: DeleteOptions)
   checkPreconditions(draft, asked, old, options);
   admit(draft, { operation: "DELETE", asked, object: old, old });
   if (table.plural === "namespaces" && !table.group) return deleteNamespace(draft, asked, options);
-  const next = cloneJson(old);
+  const next: KubernetesObject = { ...old, metadata: { ...old.metadata } };
   delete next.metadata.resourceVersion;
   const grace = gracefully(draft, asked, next, options);
   if (grace === "pending") return { key, object: old, code: code(options) };
@@ -173,7 +172,7 @@ function deleteNamespace(draft: Draft, asked: Asked, options: DeleteOptions): De
   const key = keyOfAsked(asked);
   const old = draft.read(key) as KubernetesObject;
   if (!old.metadata.deletionTimestamp) {
-    const next = cloneJson(old);
+    const next: KubernetesObject = { ...old, metadata: { ...old.metadata } };
     delete next.metadata.resourceVersion;
     next.metadata.deletionTimestamp = formatTime(draft.now);
     next.status = { ...next.status, phase: "Terminating" };

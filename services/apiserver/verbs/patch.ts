@@ -1,4 +1,4 @@
-import { decodeObject, type FieldValidation } from "../../../shared/api/decode.ts";
+import { type Decoded, decodeObject, type FieldValidation } from "../../../shared/api/decode.ts";
 import { applyDefaults } from "../../../shared/api/defaults.ts";
 import { badRequest, unsupportedMediaType } from "../../../shared/api/errors.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
@@ -11,7 +11,7 @@ import { parseYaml, YamlError } from "../../../shared/api/yaml.ts";
 import type { EngineContext } from "../context.ts";
 import { type Asked, type Decided, keyOfAsked, settleName, settleNamespace } from "../decided.ts";
 import type { Draft } from "../draft.ts";
-import { cloneJson } from "../json.ts";
+import { cloneJson, thawed } from "../json.ts";
 import { APPLY_TYPE, mediaType, type WriteOptions, writeOptions } from "../options.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerWrite } from "../respond.ts";
@@ -141,13 +141,30 @@ function finished(
   fieldValidation: FieldValidation,
   warnings: string[],
 ): KubernetesObject {
-  const decoded = decodeObject(cloneJson(value), asked.table, fieldValidation);
-  warnings.push(...decoded.warnings);
-  const { object } = decoded;
-  applyDefaults(asked.table, object);
+  const { object, warnings: found } = completed(asked.table, value, fieldValidation);
+  warnings.push(...found);
   settleNamespace(asked, object);
   settleName(asked, object);
   return object;
+}
+
+/** Decoded and defaulted. What the patch has left as it was stays shared with the stored object. */
+function completed(table: KindTable, value: unknown, fieldValidation: FieldValidation): Decoded {
+  const complete = (copy: unknown): Decoded => {
+    const decoded = decodeObject(copy, table, fieldValidation);
+    applyDefaults(table, decoded.object);
+    return decoded;
+  };
+  // Allocation changes what a Service holds
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isObject || table.plural === "services") return complete(cloneJson(value));
+  try {
+    return complete(thawed(value as KubernetesObject));
+  } catch (error) {
+    // Something stored is not as it would be written today: it has to be changed, so it is copied
+    if (error instanceof TypeError) return complete(cloneJson(value));
+    throw error;
+  }
 }
 
 /** Server-side apply; creates what does not exist, unless it is a subresource. */

@@ -6,6 +6,7 @@ import { openStore } from "../../../nats/store.ts";
 import { createClient } from "../../../shared/actor/client.ts";
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import { joinMembership } from "../../../shared/actor/membership.ts";
+import type { GroupResource } from "../../../shared/api/key.ts";
 import type { Projections } from "../../../shared/store/composite.ts";
 import { Projection } from "../../../shared/store/projection.ts";
 import { controllers } from "../../controllers/index.ts";
@@ -18,6 +19,9 @@ import type { ProcessContext } from "./parts.ts";
 
 const LOGS = ["cluster", "events", "leases"] as const;
 
+/** Nobody here looks into most of these. */
+const SELDOM_READ: ReadonlySet<GroupResource> = new Set(["configmaps", "secrets"]);
+
 export async function runControl(context: ProcessContext): Promise<Running> {
   const { runtime, settings, paths, name } = context;
   const { connection, bus } = await connectBus(context, "controllers");
@@ -26,7 +30,8 @@ export async function runControl(context: ProcessContext): Promise<Running> {
   const following = LOGS.map(async (log) => {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
-    const kind = { windowChanges: 0, freeze: false, eager: true, lean: true };
+    const eager = (resource: GroupResource) => !SELDOM_READ.has(resource);
+    const kind = { windowChanges: 0, freeze: false, eager, lean: true };
     const projection = new Projection({ runtime, ...kind });
     await projection.follow(await openStore(connection, runtime, options));
     return [log, projection] as const;

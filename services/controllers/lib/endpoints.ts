@@ -29,6 +29,10 @@ export function endpointGroups(
   pods: readonly Pod[],
   at: Snapshot,
 ): EndpointGroup[] {
+  // Only a port with a name can differ from pod to pod.
+  const named = service.spec?.ports?.some(({ targetPort }) => typeof targetPort === "string");
+  const numbered = named ? undefined : portsOf(service);
+  const numberedId = canonical((numbered ?? []) as never);
   const families = service.spec?.ipFamilies?.length ? service.spec.ipFamilies : ["IPv4"];
   return families.flatMap((family) => {
     const addressType = family === "IPv6" ? "IPv6" : "IPv4";
@@ -36,8 +40,8 @@ export function endpointGroups(
     for (const pod of pods) {
       const address = addressOf(pod, addressType);
       if (address === undefined || isTerminal(pod)) continue;
-      const ports = portsOf(service, pod);
-      const id = canonical(ports as never);
+      const ports = numbered ?? portsOf(service, pod);
+      const id = ports === numbered ? numberedId : canonical(ports as never);
       const group = groups.get(id) ?? { ports, endpoints: [] };
       groups.set(id, group);
       group.endpoints.push(endpointOf(service, pod, address, at));

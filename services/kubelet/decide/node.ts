@@ -2,6 +2,7 @@ import type { Action } from "../../../shared/actor/plan.ts";
 import type { Node, NodeCondition, NodeStatus } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
+import { sameJson } from "../../../shared/api/same.ts";
 import { timestamp } from "./conditions.ts";
 
 /** What a kubelet knows about its node; the Node object follows from it. */
@@ -119,21 +120,9 @@ function nodeConditions(
 /** Equal but for the heartbeat times. */
 function sameStatus(before: NodeStatus, after: NodeStatus): boolean {
   const kept = { ...before, ...after, conditions: withoutBeats(after.conditions) };
-  return equal({ ...before, conditions: withoutBeats(before.conditions) }, kept);
+  return sameJson({ ...before, conditions: withoutBeats(before.conditions) }, kept);
 }
 
 function withoutBeats(conditions: readonly NodeCondition[] | undefined): NodeCondition[] {
   return (conditions ?? []).map(({ lastHeartbeatTime: _, ...rest }) => rest);
-}
-
-/** Structural equality of JSON values; the order of fields does not matter. */
-export function equal(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null)
-    return false;
-  if (Array.isArray(one) !== Array.isArray(other)) return false;
-  const left = Object.entries(one).filter(([, value]) => value !== undefined);
-  const right = Object.entries(other).filter(([, value]) => value !== undefined);
-  if (left.length !== right.length) return false;
-  return left.every(([field, value]) => equal(value, (other as Record<string, unknown>)[field]));
 }

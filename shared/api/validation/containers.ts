@@ -15,6 +15,7 @@ import { validateResourceRequirements } from "./resources.ts";
 import { validateSecurityContext } from "./security.ts";
 
 export const PROTOCOLS = ["SCTP", "TCP", "UDP"];
+const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const PROBES: readonly ProbeName[] = ["livenessProbe", "readinessProbe", "startupProbe"];
 
@@ -128,10 +129,8 @@ function validateContainer(
   if (!container.name) found.required(`${at}.name`);
   else found.dnsLabel(`${at}.name`, container.name);
   if (!container.image) found.required(`${at}.image`);
-  found.requiredOneOf(`${at}.terminationMessagePolicy`, container.terminationMessagePolicy, [
-    "File",
-    "FallbackToLogsOnError",
-  ]);
+  const { terminationMessagePolicy: messages } = container;
+  found.requiredOneOf(`${at}.terminationMessagePolicy`, messages, MESSAGE_POLICIES);
   validatePorts(found, `${at}.ports`, container.ports);
   validateEnv(found, `${at}.env`, container.env);
   validateEnvFrom(found, `${at}.envFrom`, container.envFrom);

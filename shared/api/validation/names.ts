@@ -136,13 +136,19 @@ function mismatch(format: Format): string {
   return patternMessage(format.words, format.source, format.examples);
 }
 
-function check(format: Format, value: string): string[] {
-  const errors: string[] = [];
-  if (format.max !== undefined && byteLength(value) > format.max) {
-    errors.push(maxLengthMessage(format.max));
-  }
-  if (!format.pattern.test(value)) errors.push(mismatch(format));
-  return errors;
+/** Nothing is wrong. */
+const NONE: readonly string[] = Object.freeze([]);
+
+function check(format: Format, value: string): readonly string[] {
+  const { max, pattern } = format;
+  const long = max !== undefined && isLonger(value, max);
+  if (pattern.test(value)) return long ? [maxLengthMessage(max)] : NONE;
+  return long ? [maxLengthMessage(max), mismatch(format)] : [mismatch(format)];
+}
+
+/** A character takes three bytes at most (one of two code units four). */
+function isLonger(value: string, maxBytes: number): boolean {
+  return value.length * 3 > maxBytes && byteLength(value) > maxBytes;
 }
 
 /** Lengths are limits on bytes; most values are ASCII, and a long one is refused either way. */
@@ -150,33 +156,46 @@ export function byteLength(text: string): number {
   return Buffer.byteLength(text);
 }
 
-export function dnsLabel(value: string): string[] {
-  const errors: string[] = [];
-  if (byteLength(value) > 63) errors.push(maxLengthMessage(63));
+export function dnsLabel(value: string): readonly string[] {
+  const errors = isLonger(value, 63) ? [maxLengthMessage(63)] : [];
   if (FORMATS.label.pattern.test(value)) return errors;
   const onlyDots = FORMATS.subdomain.pattern.test(value);
   errors.push(onlyDots ? "must not contain dots" : mismatch(FORMATS.label));
   return errors;
 }
 
-export function dnsSubdomain(value: string): string[] {
+export function dnsSubdomain(value: string): readonly string[] {
   return check(FORMATS.subdomain, value);
 }
 
-export function dnsSubdomainWithUnderscore(value: string): string[] {
+export function dnsSubdomainWithUnderscore(value: string): readonly string[] {
   return check(FORMATS.subdomainWithUnderscore, value);
 }
 
-export function dns1035Label(value: string): string[] {
+export function dns1035Label(value: string): readonly string[] {
   return check(FORMATS.label1035, value);
 }
 
-export function wildcardSubdomain(value: string): string[] {
+export function wildcardSubdomain(value: string): readonly string[] {
   return check(FORMATS.wildcard, value);
 }
 
 /** `name` or `prefix/name`: label and annotation keys, finalizers, resource and taint names. */
-export function qualifiedName(value: string): string[] {
+export function qualifiedName(value: string): readonly string[] {
+  if (qualified.has(value)) return NONE;
+  const errors = qualifiedNameErrors(value);
+  if (errors.length === 0) {
+    if (qualified.size >= QUALIFIED_MAX) qualified.clear();
+    qualified.add(value);
+  }
+  return errors;
+}
+
+/** Names found right: a cluster knows few, and uses each of them in thousands of objects. */
+const qualified = new Set<string>();
+const QUALIFIED_MAX = 4096;
+
+function qualifiedNameErrors(value: string): readonly string[] {
   const parts = value.split("/");
   if (parts.length > 2) {
     return [
@@ -198,57 +217,57 @@ export function qualifiedName(value: string): string[] {
   return errors;
 }
 
-export function labelValue(value: string): string[] {
+export function labelValue(value: string): readonly string[] {
   return check(FORMATS.labelValue, value);
 }
 
 /** A key of a ConfigMap or Secret: becomes a file name. */
-export function configKey(value: string): string[] {
-  return [...check(FORMATS.configKey, value), ...parentFolder(value)];
+export function configKey(value: string): readonly string[] {
+  return withParentFolder(check(FORMATS.configKey, value), value);
 }
 
-export function environmentName(value: string): string[] {
-  return [...check(FORMATS.envName, value), ...parentFolder(value)];
+export function environmentName(value: string): readonly string[] {
+  return withParentFolder(check(FORMATS.envName, value), value);
 }
 
 /** Since v1.34 any printable ASCII but `=`. */
-export function relaxedEnvironmentName(value: string): string[] {
+export function relaxedEnvironmentName(value: string): readonly string[] {
   if (!value) return ["environment variable name must be non-empty"];
-  if (/^[\x20-\x3c\x3e-\x7e]*$/.test(value)) return [];
+  if (/^[\x20-\x3c\x3e-\x7e]*$/.test(value)) return NONE;
   return [
     "a valid environment variable name must consist only of printable ASCII characters other " +
       "than '='",
   ];
 }
 
-function parentFolder(value: string): string[] {
-  if (value === ".") return ["must not be '.'"];
-  if (value === "..") return ["must not be '..'"];
-  return value.startsWith("..") ? ["must not start with '..'"] : [];
+function withParentFolder(errors: readonly string[], value: string): readonly string[] {
+  if (value === ".") return [...errors, "must not be '.'"];
+  if (value === "..") return [...errors, "must not be '..'"];
+  return value.startsWith("..") ? [...errors, "must not start with '..'"] : errors;
 }
 
-export function percent(value: string): string[] {
+export function percent(value: string): readonly string[] {
   return check(FORMATS.percent, value);
 }
 
-export function headerName(value: string): string[] {
+export function headerName(value: string): readonly string[] {
   return check(FORMATS.headerName, value);
 }
 
-export function cIdentifier(value: string): string[] {
+export function cIdentifier(value: string): readonly string[] {
   return check(FORMATS.cIdentifier, value);
 }
 
-export function portNumber(value: number): string[] {
+export function portNumber(value: number): readonly string[] {
   return inRange(value, 1, 65535);
 }
 
-export function inRange(value: number, low: number, high: number): string[] {
-  return value >= low && value <= high ? [] : [rangeMessage(low, high)];
+export function inRange(value: number, low: number, high: number): readonly string[] {
+  return value >= low && value <= high ? NONE : [rangeMessage(low, high)];
 }
 
 /** The name of a container's port (IANA service name). */
-export function portName(value: string): string[] {
+export function portName(value: string): readonly string[] {
   const errors: string[] = [];
   if (byteLength(value) > 15) errors.push(maxLengthMessage(15));
   if (!/^[-a-z0-9]+$/.test(value)) {
@@ -263,7 +282,7 @@ export function portName(value: string): string[] {
 }
 
 /** A name that becomes one segment of a path: RBAC objects. */
-export function pathSegment(value: string): string[] {
+export function pathSegment(value: string): readonly string[] {
   if (value === "." || value === "..") return [`may not be '${value}'`];
   return ["/", "%"].filter((bad) => value.includes(bad)).map((bad) => `may not contain '${bad}'`);
 }

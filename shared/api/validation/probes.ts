@@ -18,6 +18,7 @@ interface Handlers {
   readonly sleep?: SleepAction;
 }
 
+const HANDLERS = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"] as const;
 const HTTP_SCHEMES = ["HTTP", "HTTPS"];
 
 /** Of a probe or a lifecycle hook. `grace`: the pod's terminationGracePeriodSeconds. */
@@ -28,14 +29,11 @@ function validateHandler(
   grace: number | undefined,
 ): void {
   const { exec, httpGet, tcpSocket, grpc, sleep } = handlers;
-  const present = Object.entries({ exec, httpGet, tcpSocket, grpc, sleep }).filter(
-    ([, handler]) => handler,
-  );
-  if (!present.length) {
+  const first = HANDLERS.find((name) => handlers[name]);
+  if (first === undefined) {
     found.required(field, "must specify a handler type");
     return;
   }
-  const first = (present[0] as [string, unknown])[0];
   if (first === "exec" && !exec?.command?.length) found.required(`${field}.exec.command`);
   if (first === "httpGet" && httpGet) validateHttpGet(found, `${field}.httpGet`, httpGet);
   if (first === "tcpSocket") {
@@ -43,7 +41,8 @@ function validateHandler(
   }
   if (first === "grpc") found.portNumberOrName(`${field}.grpc.port`, grpc?.port);
   if (first === "sleep" && sleep) validateSleep(found, `${field}.sleep`, sleep, grace);
-  for (const [name] of present.slice(1)) {
+  for (const name of HANDLERS) {
+    if (name === first || !handlers[name]) continue;
     found.forbidden(`${field}.${name}`, "may not specify more than 1 handler type");
   }
 }

@@ -123,22 +123,27 @@ export function validateResourceRequirements(
   claimNames: readonly string[],
   level: "container" | "pod" = "container",
 ): void {
-  const { limits = {}, requests = {}, claims = [] } = resources ?? {};
+  if (!resources) return;
+  const { limits = {}, requests = {}, claims } = resources;
   const nameRule = level === "pod" ? validatePodResource : validateContainerResource;
-  for (const [part, list] of Object.entries({ limits, requests })) {
-    for (const [name, text] of Object.entries(list)) {
-      const at = `${field}.${part}[${name}]`;
-      nameRule(found, at, name);
-      validateResourceQuantity(found, at, name, text);
-      if (part === "requests") validateRequest(found, field, name, text, limits);
-      if (isHugePage(name)) validateHugePage(found, at, name, parseQuantity(text));
-    }
-  }
-  const names = [...Object.keys(limits), ...Object.keys(requests)];
-  if (names.some(isHugePage) && !names.some((name) => name === "cpu" || name === "memory")) {
+  let hugePages = false;
+  const validateOne = (part: string, name: string, text: string | number): void => {
+    const at = `${field}.${part}[${name}]`;
+    nameRule(found, at, name);
+    validateResourceQuantity(found, at, name, text);
+    if (part === "requests") validateRequest(found, field, name, text, limits);
+    if (!isHugePage(name)) return;
+    hugePages = true;
+    validateHugePage(found, at, name, parseQuantity(text));
+  };
+  for (const name in limits) validateOne("limits", name, limits[name] as string);
+  for (const name in requests) validateOne("requests", name, requests[name] as string);
+  const has = (name: string): boolean =>
+    Object.hasOwn(limits, name) || Object.hasOwn(requests, name);
+  if (hugePages && !has("cpu") && !has("memory")) {
     found.forbidden(field, "HugePages require cpu or memory");
   }
-  validateClaims(found, `${field}.claims`, claims, claimNames);
+  if (claims?.length) validateClaims(found, `${field}.claims`, claims, claimNames);
 }
 
 function validateRequest(

@@ -12,8 +12,7 @@ import { processesOf } from "../load/target.ts";
 import { readPeer } from "../peers/start.ts";
 
 export interface Cluster {
-  /** The servers of its API. */
-  readonly targets: readonly Target[];
+  readonly target: Target;
   /** Those that run now. */
   processes(): Process[];
   /** Where it keeps its data; undefined when that is not ours to know. */
@@ -54,13 +53,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     stop();
     throw new Error(`a cluster of ${options.nodes} nodes did not start: ${failure}`);
   }
-  const first = fromKubeconfig(pathsOf(data).kubeconfig);
-  const targets = Array.from({ length: options.replicas?.["apiserver"] ?? 1 }, (_, index) => {
-    const server = new URL(first.server);
-    server.port = String(port + index);
-    return { ...first, server: server.origin };
-  });
-  return { targets, processes: () => processesOf(data), data, startUpMs, stop };
+  const target = fromKubeconfig(pathsOf(data).kubeconfig);
+  return { target, processes: () => processesOf(data), data, startUpMs, stop };
 }
 
 /** The cluster of a folder with peer.json; it is left running. */
@@ -70,9 +64,9 @@ export function givenCluster(
   const peer = readPeer(directory);
   if (peer === undefined) throw new Error(`there is no peer.json in ${directory}`);
   const processes = Object.entries(peer.processes).map(([name, pid]) => ({ name, pid }));
-  const targets = [fromKubeconfig(peer.kubeconfig)];
+  const target = fromKubeconfig(peer.kubeconfig);
   const { name, durability } = peer;
-  return { name, durability, targets, processes: () => processes, stop: () => {} };
+  return { name, durability, target, processes: () => processes, stop: () => {} };
 }
 
 /** What it printed, when it failed. */

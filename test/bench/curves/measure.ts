@@ -93,12 +93,11 @@ export async function alone(mostMs: number, request: (index: number) => Promise<
 /** Milliseconds from the end (SIGKILL) of the apiserver to its first answer. */
 export async function restartMs(cluster: Cluster): Promise<number> {
   const server = cluster.processes().find(({ name }) => name === "apiserver");
-  const [target] = cluster.targets;
-  if (server === undefined || target === undefined) return Number.NaN;
+  if (server === undefined) return Number.NaN;
   const began = performance.now();
   process.kill(server.pid, "SIGKILL");
   for (;;) {
-    const client = new Client(target, 1);
+    const client = new Client(cluster.target, 1);
     const answered = await client.send("GET", "/readyz").then(
       ({ code }) => code === 200,
       () => false,
@@ -117,9 +116,7 @@ export async function makeNamespace(client: Client, name: string): Promise<void>
   while ((await client.send("GET", account)).code !== 200) await sleep(10);
 }
 
-/** A client of the cluster's first server. */
-export function clientOf({ targets: [target] }: Cluster, connections = CONNECTIONS): Client {
-  if (target === undefined) throw new Error("a cluster without a server");
+export function clientOf({ target }: Cluster, connections = CONNECTIONS): Client {
   return new Client(target, connections);
 }
 

@@ -1,8 +1,6 @@
 /** Throughput against the replicas of an actor. */
 
 import { configMap } from "../load/bodies.ts";
-import { Client } from "../load/client.ts";
-import { CONNECTIONS } from "../load/lanes.ts";
 import type { Cluster } from "./cluster.ts";
 import {
   type Context,
@@ -60,25 +58,21 @@ export const replicas: Curve = {
   },
 };
 
-/** The lanes take turns among the servers. */
+/** The replicas share a port: who gets a connection is up to the system. */
 async function requests(context: Context, cluster: Cluster): Promise<Record<string, number>> {
-  const first = clientOf(cluster);
-  await makeNamespace(first, NAMESPACE);
-  const clients = cluster.targets.map(
-    (target) => new Client(target, CONNECTIONS / cluster.targets.length),
-  );
-  const of = (index: number): Client => clients[index % clients.length] ?? first;
+  const client = clientOf(cluster);
+  await makeNamespace(client, NAMESPACE);
   const limits = {
     count: Number.POSITIVE_INFINITY,
     mostMs: context.quick ? EACH_QUICK_MS : EACH_MS,
   };
   const created = await measured(cluster, limits, (index) =>
-    of(index).ok("POST", PATH, configMap(`c-${index}`, {})),
+    client.ok("POST", PATH, configMap(`c-${index}`, {})),
   );
   const got = await measured(cluster, limits, (index) =>
-    of(index).ok("GET", `${PATH}/c-${(index * 7_919) % created.done}`),
+    client.ok("GET", `${PATH}/c-${(index * 7_919) % created.done}`),
   );
-  for (const client of [first, ...clients]) client.close();
+  client.close();
   return {
     "rate: create": created.perSecond,
     "rate: get": got.perSecond,

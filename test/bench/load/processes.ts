@@ -57,11 +57,14 @@ function megabytes(text: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / 1024;
 }
 
-/** CPU seconds of each process between two looks. */
+/** CPU seconds of each process between two looks; of one started anew meanwhile, since then. */
 export function cpuBetween(before: readonly Usage[], after: readonly Usage[]): Map<string, number> {
   const start = new Map(before.map(({ name, cpuSeconds }) => [name, cpuSeconds]));
   return new Map(
-    after.map(({ name, cpuSeconds }) => [name, cpuSeconds - (start.get(name) ?? 0)] as const),
+    after.map(({ name, cpuSeconds }) => {
+      const used = cpuSeconds - (start.get(name) ?? 0);
+      return [name, used < 0 ? cpuSeconds : used] as const;
+    }),
   );
 }
 

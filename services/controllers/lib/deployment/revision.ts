@@ -8,7 +8,8 @@ import type {
   ReplicaSet,
 } from "../../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../../shared/api/key.ts";
-import { canonical, hashOf, nameWithSuffix } from "../names.ts";
+import { sameJson } from "../../../../shared/api/same.ts";
+import { hashOf, nameWithSuffix } from "../names.ts";
 import { controllerReference } from "../owners.ts";
 import {
   emptyStep,
@@ -41,8 +42,8 @@ export interface Revisions {
 
 export function revisionsOf(deployment: Deployment, owned: readonly ReplicaSet[]): Revisions {
   const all = owned.toSorted(byAge);
-  const wanted = canonical(withoutHash(deployment.spec?.template) as never);
-  const current = all.find((rs) => canonical(withoutHash(rs.spec?.template) as never) === wanted);
+  const wanted = withoutHash(deployment.spec?.template);
+  const current = all.find((rs) => sameJson(withoutHash(rs.spec?.template), wanted));
   return { all, current, old: all.filter((rs) => rs !== current) };
 }
 
