@@ -11,7 +11,7 @@ import { clusterNetwork } from "../../node/network.ts";
 import { type NodeRuntime, numberOf } from "../cluster.ts";
 import { hostAddress } from "../process-node.ts";
 import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 const NODE_PORTS = [30_000, 32_767] as const;
 

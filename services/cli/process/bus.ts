@@ -4,7 +4,7 @@ import { type Connection, connect } from "../../../nats/connect.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
 import type { ClusterSettings } from "../cluster.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 export interface BusConnection {
   readonly connection: Connection;
