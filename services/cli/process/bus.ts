@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { NatsBus } from "../../../nats/bus.ts";
 import { type Connection, connect } from "../../../nats/connect.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
@@ -52,8 +53,10 @@ export function logReplicas({ natsUrl }: ClusterSettings): number {
  * Dependencies of an actor in this process; replicas of the same actor differ by process and pid.
  */
 export function dependenciesOf(
-  { runtime, logger, name }: ProcessContext,
+  { runtime, logger, name, paths }: ProcessContext,
   bus: Bus,
 ): ActorDependencies {
-  return { runtime, bus, logger, replica: `${name}-${process.pid}` };
+  // A data folder has one supervisor, which starts a process when the one of that name has ended.
+  const place = `${hostname()}:${paths.data}:${name}`;
+  return { runtime, bus, logger, replica: `${name}-${process.pid}`, process: place };
 }
