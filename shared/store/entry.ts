@@ -23,6 +23,9 @@ export class ObjectEntry implements Entry, Decodable {
   usedAt = 0;
   readonly #decoded: DecodedObjects;
   #object: KubernetesObject | undefined;
+  /** What the last `facts` asked for made of the object, and who made it. */
+  #facts: unknown;
+  #factsBy: unknown;
 
   private constructor(identity: Identity, version: Stamp, bytes: Buffer, decoded: DecodedObjects) {
     this.key = identity.key;
@@ -103,6 +106,15 @@ export class ObjectEntry implements Entry, Decodable {
     return bytes && JSON.parse(bytes.toString());
   }
 
+  /** What `make` makes of the object; kept, the object need not be. */
+  facts<T, F>(make: (object: T) => F): F {
+    if (this.#factsBy === make) return this.#facts as F;
+    const facts = make((this.#object ?? this.decode()) as T);
+    this.#facts = facts;
+    this.#factsBy = make;
+    return facts;
+  }
+
   /** Lets go of the decoded object, because the entry has been replaced. */
   forgetObject(): void {
     if (this.#object === undefined) return;
@@ -113,6 +125,11 @@ export class ObjectEntry implements Entry, Decodable {
   release(): void {
     this.#object = undefined;
   }
+}
+
+/** What `make` makes of the entry's object: see `Snapshot.ownedFacts`. */
+export function factsOf<T, F>(entry: Entry, make: (object: T) => F): F {
+  return entry instanceof ObjectEntry ? entry.facts(make) : make(entry.object as T);
 }
 
 type Identity = Pick<Entry, "key" | "resource" | "namespace" | "name">;

@@ -171,6 +171,14 @@ export class Projection implements ProjectionReader, Borrower {
     return this.#resources.get(resource)?.ownedBy(uid) ?? NOTHING;
   }
 
+  uncontrolled(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[] {
+    return this.#resources.get(resource)?.uncontrolled(namespace, labels) ?? NOTHING;
+  }
+
   labelled(
     resource: GroupResource,
     namespace: string | undefined,

@@ -43,6 +43,12 @@ export interface View {
 
 export interface ProjectionReader extends View {
   ownedBy(resource: GroupResource, uid: string): readonly Entry[];
+  /** Those of the namespace without a controller whose labels hold all of these pairs. */
+  uncontrolled(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[];
   labelled(
     resource: GroupResource,
     namespace: string | undefined,
