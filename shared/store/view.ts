@@ -80,3 +80,14 @@ export interface ProjectionReader extends View {
   /** True once the initial snapshot of the log has been applied. */
   readonly ready: boolean;
 }
+
+/** What a writer in the same process spares a projection: decoding what was encoded just now. */
+export interface Borrower {
+  /**
+   * To be called before the value is committed: the next version of the key, if it has this value,
+   * takes over the object, which nobody may change from now on.
+   */
+  lend(key: Key, value: Uint8Array, object: KubernetesObject): void;
+  /** The commit has failed: no version will come. */
+  takeBack(key: Key, value: Uint8Array): void;
+}
