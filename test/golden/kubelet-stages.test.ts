@@ -50,6 +50,18 @@ it("runs init containers first", () => {
   expect(ready.status?.phase).toBe("Running");
 });
 
+it("says that its pods are ready again when the node was taken for lost", () => {
+  const { pod: ready } = play(pod(), 10);
+  const conditions = ready.status?.conditions?.map((one) =>
+    one.type === "Ready" ? { ...one, status: "False" as const, reason: "NodeNotReady" } : one,
+  );
+  const lost: Pod = { ...ready, status: { ...ready.status, ...(conditions && { conditions }) } };
+  const { names, pod: back } = play(lost, 10);
+  expect(names).toEqual(["back"]);
+  expect(back.status?.conditions?.find(({ type }) => type === "Ready")?.status).toBe("True");
+  expect(back.status?.containerStatuses).toEqual(ready.status?.containerStatuses);
+});
+
 it("completes pods of jobs", () => {
   const job = pod({}, { restartPolicy: "Never" });
   job.metadata.ownerReferences = [{ apiVersion: "batch/v1", kind: "Job", name: "j", uid: "j" }];

@@ -21,7 +21,10 @@ export interface Stage {
   readonly next: StageOutcome;
 }
 
-/** A test of one field, named by its path: `status.containerStatuses[0].ready`. */
+/**
+ * A test of one field, named by its path: `status.containerStatuses[0].ready`, or
+ * `status.conditions[Ready].status`, where the item is named by its type.
+ */
 export interface StageRule {
   readonly path: string;
   readonly operator: "Exists" | "DoesNotExist" | "In" | "NotIn";
@@ -244,9 +247,14 @@ function valueAt(object: unknown, path: string): unknown {
   let value = object;
   for (const step of path.split(/[.[\]]+/).filter((part) => part !== "")) {
     if (typeof value !== "object" || value === null) return undefined;
-    value = (value as Record<string, unknown>)[step];
+    value = Array.isArray(value) ? itemAt(value, step) : (value as Record<string, unknown>)[step];
   }
   return value;
+}
+
+function itemAt(list: readonly unknown[], step: string): unknown {
+  if (/^\d+$/.test(step)) return list[Number(step)];
+  return list.find((item) => (item as { type?: unknown } | null)?.type === step);
 }
 
 /** FNV-1a over the text, then a final mix, as a fraction of one. */
