@@ -8,9 +8,12 @@ import { type History, readVersions } from "../../shared/log/history.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Revision, Version, WatchHandler } from "../../shared/store/store.ts";
+import type { View } from "../../shared/store/view.ts";
 import type { Actors } from "./actors.ts";
 import { Again } from "./again.ts";
 import { samePlan } from "./compare.ts";
+import { podsMoved } from "./pace.ts";
+import { type Report, Tallies } from "./tally.ts";
 
 export interface ReplayOptions {
   readonly history: History;
@@ -28,12 +31,30 @@ export interface ReplayOptions {
 /** What came of making a decision again. */
 export type Verdict =
   | { readonly type: "identical"; readonly record: DecisionRecord }
-  | { readonly type: "different"; readonly record: DecisionRecord; readonly again: Decided }
+  | {
+      readonly type: "different";
+      readonly record: DecisionRecord;
+      readonly again: Decided;
+      /** Pods that either plan creates, deletes, asks for or gives up. */
+      readonly moved: { readonly recorded: number; readonly again: number };
+    }
   /** It cannot be made again: `why`. */
   | { readonly type: "skipped"; readonly record: DecisionRecord; readonly why: string };
 
 /** What an actor decides: a plan, or it throws. */
 export type Decided = { readonly plan: Plan } | { readonly threw: string };
+
+/** Replays a stretch, and says what came of it. */
+export async function reportOf(options: Omit<ReplayOptions, "told">): Promise<Report> {
+  const { from, to, runtime } = options;
+  const started = runtime.clock.monotonic();
+  const tallies = new Tallies();
+  const told = (verdict: Verdict): void => tallies.add(verdict);
+  const { revisions, unrecorded } = await replay({ ...options, told });
+  for (const [actor, commits] of unrecorded) tallies.unrecorded(actor, commits);
+  const tookMs = runtime.clock.monotonic() - started;
+  return { from, to, revisions, tookMs, actors: tallies.actors };
+}
 
 export interface Replayed {
   readonly revisions: number;
@@ -51,7 +72,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
   const { history, from, to, runtime } = options;
   const { cluster } = history.logs;
   const { versions } = from === 0 ? { versions: [] } : await cluster.list("", from);
-  const records = await recordsOf(options);
+  const records = await recordsBetween(history, from, to);
   const forward = new Forward(runtime, versions, from);
   const again = new Again(forward.projection, options.actors, records);
   const due = records
@@ -65,7 +86,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
     for (; next < due.length; next++) {
       const { record, at } = due[next] as (typeof due)[number];
       if (at >= revision) return;
-      options.told(verdictOf(record, again.decide(record, at)));
+      options.told(verdictOf(record, again.decide(record, at), forward.projection));
     }
   };
   const traces = new Set(records.map(({ trace }) => trace));
@@ -95,10 +116,18 @@ export function revisionOf({ actor, cause, decidedAt, seen }: DecisionRecord): R
   return seen?.cluster ?? decidedAt;
 }
 
-function verdictOf(record: DecisionRecord, decided: Decided | { skipped: string }): Verdict {
+function verdictOf(
+  record: DecisionRecord,
+  decided: Decided | { skipped: string },
+  before: View,
+): Verdict {
   if ("skipped" in decided) return { type: "skipped", record, why: decided.skipped };
   if (isSame(record, decided)) return { type: "identical", record };
-  return { type: "different", record, again: decided };
+  const moved = {
+    recorded: podsMoved(record.plan, before),
+    again: "plan" in decided ? podsMoved(decided.plan, before) : 0,
+  };
+  return { type: "different", record, again: decided, moved };
 }
 
 function isSame(record: DecisionRecord, decided: Decided): boolean {
@@ -106,7 +135,12 @@ function isSame(record: DecisionRecord, decided: Decided): boolean {
   return record.outcome === "failed" && record.message === decided.threw;
 }
 
-async function recordsOf({ history, from, to }: ReplayOptions): Promise<DecisionRecord[]> {
+/** The records of the decisions that may have been made on a revision of the stretch. */
+export async function recordsBetween(
+  history: History,
+  from: Revision,
+  to: Revision,
+): Promise<DecisionRecord[]> {
   const timeOf = async (revision: Revision) => (await history.version(revision))?.time;
   const begin = (await timeOf(from)) ?? (await timeOf(from + 1)) ?? LATE_MS;
   const end = (await timeOf(to + 1)) ?? Number.MAX_SAFE_INTEGER - LATE_MS;

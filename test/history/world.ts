@@ -9,12 +9,19 @@ import type { Version } from "../../shared/store/store.ts";
 import { type Call, requestOf } from "../apiserver/harness.ts";
 import { createLogs, type Logs, type Member, SimulatedCluster } from "../sim/cluster.ts";
 import { membersOf } from "../sim/control-plane.ts";
-import { NO_FAULTS } from "../sim/faults.ts";
+import { type Faults, NO_FAULTS } from "../sim/faults.ts";
 import { SimulatedNetwork } from "../sim/network.ts";
 import { prepare, SERVICE_NETWORK } from "../sim/prepared.ts";
 
 const NODES = 3;
 const REPLY_MS = 10_000;
+
+export interface WorldOptions {
+  /** Of every actor. Default: one. */
+  readonly replicas?: number;
+  /** From the moment on at which the nodes are Ready. */
+  readonly faults?: Faults;
+}
 
 /** The whole control plane on virtual time, worked on by people who have names. */
 export class World {
@@ -23,15 +30,19 @@ export class World {
   readonly #simulator: SeededRuntime;
   readonly #cluster: SimulatedCluster;
   readonly #logs: Logs;
+  readonly #disturb: () => void;
   #engine: Engine | undefined;
 
-  private constructor() {
+  private constructor({ replicas = 1, faults = NO_FAULTS }: WorldOptions) {
     this.#simulator = new SeededRuntime();
     const network = new SimulatedNetwork(this.#simulator, NO_FAULTS);
+    this.#disturb = () => {
+      network.faults = faults;
+    };
     this.#logs = createLogs(network);
     const decisions: DecisionRecord[] = [];
     const members = membersOf({
-      replicas: 1,
+      replicas,
       nodes: NODES,
       logs: this.#logs,
       controllers: controllers({ rootCertificate: "certificate" }),
@@ -51,8 +62,8 @@ export class World {
   }
 
   /** A cluster whose nodes are Ready. */
-  static async start(): Promise<World> {
-    const world = new World();
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const world = new World(options);
     await prepare(world.#logs);
     world.#cluster.startAll();
     const { store } = world.#logs.cluster;
@@ -70,6 +81,7 @@ export class World {
       return nodes.size === NODES && world.#engine !== undefined;
     };
     if (!(await world.#simulator.runUntil(ready, 60_000))) throw new Error("no node became Ready");
+    world.#disturb();
     return world;
   }
 

@@ -6,16 +6,16 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 /** CommonJS packages inside an ES module bundle still ask for `require`. */
-const BANNER = [
+export const BANNER = [
   'import { createRequire as __createRequire } from "node:module";',
   "const require = __createRequire(import.meta.url);",
 ].join("\n");
 
 /**
  * Data files are read next to the source that uses them, also after bundling: `import.meta.url` of
- * our own files keeps naming the source file.
+ * our own files keeps naming the source file, beside dist/ or by its whole path.
  */
-function sourceUrls(root) {
+export function sourceUrls(root, absolute = false) {
   return {
     name: "source-urls",
     setup(builder) {
@@ -24,7 +24,9 @@ function sourceUrls(root) {
         const source = readFileSync(path, "utf8");
         if (!source.includes("import.meta.url")) return undefined;
         const fromDist = JSON.stringify(`../${relative(root, path)}`);
-        const url = `new URL(${fromDist}, import.meta.url).href`;
+        const url = absolute
+          ? JSON.stringify(pathToFileURL(path).href)
+          : `new URL(${fromDist}, import.meta.url).href`;
         return { contents: source.replaceAll("import.meta.url", url), loader: "ts" };
       });
     },

@@ -4,6 +4,7 @@ import { UsageError } from "../usage-error.ts";
 import { addAt } from "./at-command.ts";
 import type { ExportFlags } from "./export.ts";
 import type { SourceFlags } from "./open.ts";
+import type { ReplayFlags } from "./replay.ts";
 import { withSource } from "./source-options.ts";
 import type { TraceFlags } from "./trace.ts";
 import type { WhyFlags } from "./why/command.ts";
@@ -27,6 +28,7 @@ export function addHistoryCommands(program: Command): void {
   addAt(program);
   addWhy(program);
   addTrace(program);
+  addReplay(program);
   addExport(program);
   addImport(program);
 }
@@ -105,6 +107,26 @@ function addTrace(program: Command): void {
       const { showTrace } = await import("./trace.ts");
       const { STANDARD_OUTPUT } = await import("./output.ts");
       await withHistory(flags, (history) => showTrace(history, id, flags, STANDARD_OUTPUT));
+    });
+}
+
+function addReplay(program: Command): void {
+  withSource(program.command("replay"))
+    .description("every recorded decision made again by the present code, or by another")
+    .argument("[A..B]", "revisions, HEAD, HEAD~20, times or ages (default: all of history)")
+    .option("--actor <name>", "only the decisions of this actor")
+    .option("--with <path>", "a checkout, or a module that exports actors, that decides instead")
+    .addOption(outputOption("text", "json"))
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_, flags: SourceFlags & ReplayFlags, command: Command) => {
+      const [range] = momentsOf(command.args, 1);
+      const { withHistory } = await import("./open.ts");
+      const { showReplay } = await import("./replay.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      process.exitCode = await withHistory(flags, (history) =>
+        showReplay(history, range, flags, STANDARD_OUTPUT),
+      );
     });
 }
 
