@@ -37,7 +37,7 @@ export async function lifeOf(world: World, disturb: () => void = () => undefined
   await world.advance(60_000);
 }
 
-function deployment(name: string, replicas: number) {
+export function deployment(name: string, replicas: number) {
   const labels = { app: name };
   const containers = [{ name: "c", image: `${name}:1` }];
   return {

@@ -21,6 +21,8 @@ export interface ControlPlane {
   readonly logs: Logs;
   readonly controllers: readonly Controller[];
   readonly decisions: DecisionSink;
+  /** Default: as `prepare` has set it up. */
+  readonly serviceCidr?: string;
   /** A test that plants a mistake puts itself between the actors and what they use. */
   readonly wrapDependencies?: (dependencies: ActorDependencies) => ActorDependencies;
   readonly wrapStore?: (store: Store) => Store;
@@ -51,13 +53,14 @@ function wrapped(plane: ControlPlane, dependencies: ActorDependencies): ActorDep
 }
 
 async function startApiserverProcess(
-  { logs, wrapStore = (store) => store }: ControlPlane,
+  { logs, serviceCidr, wrapStore = (store) => store }: ControlPlane,
   dependencies: ActorDependencies,
   process: SimulatedProcess,
 ): Promise<void> {
   const open = (name: keyof Logs): Store => wrapStore(logs[name].open(process));
   const stores = { cluster: open("cluster"), events: open("events"), leases: open("leases") };
-  await startApiserver(dependencies, { stores, network: SERVICE_NETWORK });
+  const network = { ...SERVICE_NETWORK, ...(serviceCidr !== undefined && { serviceCidr }) };
+  await startApiserver(dependencies, { stores, network });
 }
 
 async function startControlProcess(
