@@ -4,7 +4,7 @@ import { kindByResource } from "../../shared/api/kinds.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { Store } from "../../shared/store/store.ts";
-import type { ProjectionReader } from "../../shared/store/view.ts";
+import type { Borrower, ProjectionReader } from "../../shared/store/view.ts";
 import type { TokenIssuer } from "./auth/tokens.ts";
 import { Freshness } from "./freshness.ts";
 import { ListCache } from "./list-cache.ts";
@@ -27,7 +27,7 @@ export interface ServiceNetwork {
 export interface EngineOptions {
   readonly runtime: Runtime;
   readonly stores: Readonly<Record<LogName, Store>>;
-  readonly projections: Readonly<Record<LogName, ProjectionReader>>;
+  readonly projections: Readonly<Record<LogName, ProjectionReader & Borrower>>;
   readonly authorizer: Authorizer;
   readonly network: ServiceNetwork;
   readonly tokens: Pick<TokenIssuer, "audience" | "issue" | "verify">;
@@ -38,7 +38,7 @@ export interface EngineOptions {
 export interface Log {
   readonly name: LogName;
   readonly store: Store;
-  readonly projection: ProjectionReader;
+  readonly projection: ProjectionReader & Borrower;
   readonly freshness: Freshness;
   readonly watches: WatchHub;
   readonly lists: ListCache;

@@ -75,9 +75,13 @@ export class Draft {
     return this.#staged.size;
   }
 
-  /** The writes, in the order in which their keys were last written. */
-  writes(): { log: Log | undefined; writes: Write[] } {
+  /**
+   * The writes, in the order in which their keys were last written, and the objects that their
+   * values were encoded from.
+   */
+  writes(): { log: Log | undefined; writes: Write[]; objects: Staged["object"][] } {
     const writes: Write[] = [];
+    const objects: Staged["object"][] = [];
     let log: Log | undefined;
     for (const [key, staged] of this.#staged) {
       // Created and deleted within the same plan.
@@ -88,8 +92,9 @@ export class Draft {
       }
       const value = staged.object === null ? null : encodeObject(staged.object);
       writes.push({ key, value, expect: staged.base?.revision ?? 0 });
+      objects.push(staged.object);
     }
-    return { log, writes };
+    return { log, writes, objects };
   }
 
   /** The revision of the stored version, as Kubernetes prints it; "" when there is none. */

@@ -11,7 +11,7 @@ import type { Pki } from "./auth/pki.ts";
 import type { StaticTokens } from "./auth/token-file.ts";
 import { DEFAULT_ISSUER, ServiceAccountTokens } from "./auth/tokens.ts";
 import { firstAddress, type ServingAddress } from "./bootstrap/kubernetes-service.ts";
-import { startBootstrap } from "./bootstrap/start.ts";
+import { type Bootstrap, startBootstrap } from "./bootstrap/start.ts";
 import { serveBus } from "./bus-server.ts";
 import { createContext, type EngineContext, type LogName, type ServiceNetwork } from "./context.ts";
 import { engineOf } from "./engine.ts";
@@ -68,6 +68,7 @@ export async function startApiserver(
   const { stores, network, https } = options;
   const projections = await readLogs(dependencies, stores);
   const { cluster } = projections;
+  logger.debug({ atMs: Math.round(runtime.clock.monotonic()) }, "logs read");
   const authorizer = options.authorizer?.(cluster) ?? new RbacAuthorizer(cluster);
   const issuer = https ? issuerOf(dependencies, https, cluster) : undefined;
   const tokens = issuer ?? NO_TOKENS;
@@ -79,6 +80,8 @@ export async function startApiserver(
   const server = serveBus({ bus, engine, context, replica });
   let http: HttpServer | undefined;
   if (https && issuer) http = await serveHttps(dependencies, https, context, engine, issuer);
+  logger.debug({ atMs: Math.round(runtime.clock.monotonic()) }, "serving");
+  await standing?.announce();
   return {
     engine,
     projections,
@@ -97,7 +100,7 @@ async function bootstrap(
   options: ApiserverOptions,
   engine: Engine,
   projections: Projections,
-): Promise<Running | undefined> {
+): Promise<Bootstrap | undefined> {
   if (options.bootstrap) {
     await options.bootstrap(engine, projections);
     return undefined;

@@ -1,5 +1,6 @@
 import { conflict, failure, requestTooLarge, StatusError } from "../../shared/api/errors.ts";
 import { parseKey } from "../../shared/api/key.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 import {
   ConflictError,
   type Key,
@@ -111,11 +112,13 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
       fresh = true;
       continue;
     }
-    const { result, log, writes } = decided;
+    const { result, log, writes, objects } = decided;
     if (writes.length === 0 || job.dryRun || !log) return nothingWritten(result);
+    lend(log, writes, objects);
     try {
       return new Written(result, writes, await log.store.commit(writes, job.headers));
     } catch (error) {
+      takeBack(log, writes);
       const conflicted = error instanceof ConflictError;
       const lost = error instanceof UnknownOutcomeError && job.alreadyDone !== undefined;
       if (!conflicted && !lost) throw error;
@@ -128,6 +131,22 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
       if (conflicts > CONFLICT_RETRIES_MAX) throw conflictStatus(error);
     }
   }
+}
+
+/** The projection need not decode what was encoded here. */
+function lend(
+  { projection }: Log,
+  writes: readonly Write[],
+  objects: readonly (KubernetesObject | null)[],
+): void {
+  for (const [index, { key, value }] of writes.entries()) {
+    const object = objects[index];
+    if (value && object) projection.lend(key, value, object);
+  }
+}
+
+function takeBack({ projection }: Log, writes: readonly Write[]): void {
+  for (const { key, value } of writes) if (value) projection.takeBack(key, value);
 }
 
 /** What a decision reads is in its own log, and namespaces and accounts in the cluster's. */

@@ -157,9 +157,7 @@ function replicas(text: string): Record<string, number> {
   return Object.fromEntries(entries);
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
+program.parseAsync().catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
-}
+});

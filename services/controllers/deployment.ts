@@ -76,7 +76,7 @@ export function reconcile(key: Key, at: Snapshot): Plan {
   const claimed = claim(
     deployment,
     at.ownedBy<ReplicaSet>("replicasets.apps", uid as string),
-    at.labelled<ReplicaSet>("replicasets.apps", namespace, labelled),
+    at.uncontrolled<ReplicaSet>("replicasets.apps", namespace as string, labelled),
     (labels) => selector.matchesLabels(labels),
   );
   if (deployment.metadata.deletionTimestamp !== undefined) {

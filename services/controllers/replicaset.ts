@@ -11,8 +11,16 @@ import type { KubernetesObject } from "../../shared/api/object.ts";
 import { labelSelectorOf } from "../../shared/api/selectors.ts";
 import type { Key } from "../../shared/store/store.ts";
 import { nameWithSuffix, suffixOf } from "./lib/names.ts";
-import { claim, controllerOf, controllerReference } from "./lib/owners.ts";
-import { isActive, isReady, msUntilAvailable, podKey } from "./lib/pods.ts";
+import { adoptable, controllerOf, controllerReference } from "./lib/owners.ts";
+import {
+  isActive,
+  keyOfFacts,
+  msUntilAvailable,
+  type PodFacts,
+  perLabels,
+  podsOf,
+} from "./lib/pod-facts.ts";
+import { isTerminal, podKey } from "./lib/pods.ts";
 import { cheapestFirst } from "./lib/victims.ts";
 
 /**
@@ -54,48 +62,68 @@ function wokenByPod(
 export function reconcile(key: Key, at: Snapshot): Plan {
   const rs = at.getKey<ReplicaSet>(key);
   if (rs?.spec === undefined) return { actions: [] };
-  const selector = labelSelectorOf(rs.spec.selector);
-  const { namespace, uid } = rs.metadata;
-  const claimed = claim(
-    rs,
-    at.ownedBy<Pod>("pods", uid as string),
-    at.labelled<Pod>("pods", namespace, rs.spec.selector.matchLabels ?? {}),
-    (labels) => selector.matchesLabels(labels),
-  );
+  const claimed = claim(rs, at);
   const pods = claimed.owned.filter(isActive);
   const deleting = rs.metadata.deletionTimestamp !== undefined;
   const surplus = deleting ? 0 : pods.length - (rs.spec.replicas ?? 1);
-  const writes: Action[] = deleting ? [] : ownershipChanges(rs, claimed);
+  const writes: Action[] = deleting ? [] : ownershipChanges(rs, claimed, at);
   const events: EventRecord[] = [];
 
   // Adoption changes the count: decide about it on the snapshot in which it has happened.
-  let remaining: readonly Pod[] = pods;
+  let remaining: readonly PodFacts[] = pods;
   let created = 0;
   if (writes.length === 0 && surplus < 0) {
     created = Math.min(-surplus, WRITES_PER_PLAN_MAX);
     for (let slot = 0; slot < created; slot++) create(rs, slot, at, writes, events);
   } else if (writes.length === 0 && surplus > 0) {
-    const victims = cheapestFirst(pods, siblings(rs, at), at.now).slice(0, WRITES_PER_PLAN_MAX);
-    const doomed = new Set(victims.slice(0, surplus));
-    for (const pod of doomed) remove(rs, pod, writes, events);
+    const count = Math.min(surplus, WRITES_PER_PLAN_MAX);
+    const doomed = new Set(cheapestFirst(pods, siblings(rs, at), at.now, count));
+    for (const pod of doomed) remove(rs, pod, at, writes, events);
     remaining = pods.filter((pod) => !doomed.has(pod));
   }
   return withStatus(rs, key, at, { remaining, created, all: claimed.owned, writes, events });
 }
 
+interface Claimed {
+  /** Controlled by it and selected. */
+  readonly owned: readonly PodFacts[];
+  /** Selected and controlled by nobody: to be adopted. */
+  readonly orphans: readonly Pod[];
+  /** Controlled by it but no longer selected: to be released. */
+  readonly strangers: readonly PodFacts[];
+}
+
+function claim(rs: ReplicaSet, at: Snapshot): Claimed {
+  const selector = labelSelectorOf(rs.spec?.selector);
+  const selects = perLabels((labels) => selector.matchesLabels(labels));
+  const owned: PodFacts[] = [];
+  const strangers: PodFacts[] = [];
+  for (const pod of podsOf(rs, at)) {
+    if (pod.controller !== rs.metadata.uid) continue;
+    (selects(pod.labels) ? owned : strangers).push(pod);
+  }
+  const namespace = rs.metadata.namespace as string;
+  const uncontrolled = at.uncontrolled<Pod>("pods", namespace, rs.spec?.selector.matchLabels ?? {});
+  return { owned, orphans: adoptable(uncontrolled, selects), strangers };
+}
+
 function ownershipChanges(
   rs: ReplicaSet,
-  claimed: { orphans: readonly Pod[]; strangers: readonly Pod[] },
+  claimed: Pick<Claimed, "orphans" | "strangers">,
+  at: Snapshot,
 ): Action[] {
-  const adopt = claimed.orphans.filter(isActive).map((pod): Action => {
+  const orphans = claimed.orphans.filter((pod) => !isTerminal(pod)).slice(0, WRITES_PER_PLAN_MAX);
+  const adopt = orphans.map((pod): Action => {
     const ownerReferences = [...(pod.metadata.ownerReferences ?? []), controllerReference(rs)];
     return patchOwners(pod, ownerReferences);
   });
-  const release = claimed.strangers.map((pod): Action => {
+  const room = WRITES_PER_PLAN_MAX - adopt.length;
+  const release = claimed.strangers.slice(0, room).map((facts): Action => {
+    const pod = at.getKey<Pod>(keyOfFacts(facts)) as Pod;
     const others = pod.metadata.ownerReferences?.filter((owner) => owner.uid !== rs.metadata.uid);
     return patchOwners(pod, others?.length ? others : null);
   });
-  return [...adopt, ...release].slice(0, WRITES_PER_PLAN_MAX);
+  return [...adopt, ...release];
 }
 
 function patchOwners(pod: Pod, ownerReferences: unknown): Action {
@@ -149,14 +177,17 @@ function create(
   events.push(event(rs, "SuccessfulCreate", `Created pod: ${name}`));
 }
 
-function remove(rs: ReplicaSet, pod: Pod, writes: Action[], events: EventRecord[]): void {
-  writes.push({
-    op: "delete",
-    key: podKey(pod),
-    uid: pod.metadata.uid as string,
-    expect: pod.metadata.resourceVersion as string,
-  });
-  events.push(event(rs, "SuccessfulDelete", `Deleted pod: ${pod.metadata.name}`));
+function remove(
+  rs: ReplicaSet,
+  facts: PodFacts,
+  at: Snapshot,
+  writes: Action[],
+  events: EventRecord[],
+): void {
+  const key = keyOfFacts(facts);
+  const { resourceVersion } = (at.getKey<Pod>(key) as Pod).metadata;
+  writes.push({ op: "delete", key, uid: facts.uid, expect: resourceVersion as string });
+  events.push(event(rs, "SuccessfulDelete", `Deleted pod: ${facts.name}`));
 }
 
 function event(rs: ReplicaSet, reason: string, message: string): EventRecord {
@@ -171,19 +202,18 @@ function event(rs: ReplicaSet, reason: string, message: string): EventRecord {
 }
 
 /** Active pods of all ReplicaSets of the same Deployment: spread is judged over them together. */
-function siblings(rs: ReplicaSet, at: Snapshot): readonly Pod[] {
+function siblings(rs: ReplicaSet, at: Snapshot): readonly PodFacts[] {
   const owner = controllerOf(rs);
-  if (owner === undefined) return at.ownedBy<Pod>("pods", rs.metadata.uid as string);
+  if (owner === undefined) return podsOf(rs, at);
   return at
     .ownedBy<ReplicaSet>("replicasets.apps", owner.uid)
-    .flatMap((sibling) => at.ownedBy<Pod>("pods", sibling.metadata.uid as string))
-    .filter(isActive);
+    .flatMap((sibling) => podsOf(sibling, at).filter(isActive));
 }
 
 interface Outcome {
-  readonly remaining: readonly Pod[];
+  readonly remaining: readonly PodFacts[];
   readonly created: number;
-  readonly all: readonly Pod[];
+  readonly all: readonly PodFacts[];
   readonly writes: Action[];
   readonly events: EventRecord[];
 }
@@ -193,7 +223,7 @@ function withStatus(rs: ReplicaSet, key: Key, at: Snapshot, outcome: Outcome): P
   const { remaining, created, all, writes, events } = outcome;
   const { fullyLabeled, ready, available, msUntilMore } = countsOf(rs, remaining, at.now);
   const deletedNow = writes.filter((write) => write.op === "delete").length;
-  const terminating = all.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length;
+  const terminating = all.filter((pod) => pod.terminating).length;
   const status: ReplicaSetStatus = {
     replicas: remaining.length + created,
     fullyLabeledReplicas: fullyLabeled + created,
@@ -225,9 +255,10 @@ interface Counts {
 }
 
 /** In one go: a ReplicaSet may have thousands of pods. */
-function countsOf(rs: ReplicaSet, pods: readonly Pod[], now: number): Counts {
+function countsOf(rs: ReplicaSet, pods: readonly PodFacts[], now: number): Counts {
   const minReadySeconds = rs.spec?.minReadySeconds ?? 0;
-  const labels = Object.entries(rs.spec?.template?.metadata?.labels ?? {});
+  const wanted = Object.entries(rs.spec?.template?.metadata?.labels ?? {});
+  const isFull = perLabels((labels) => wanted.every(([name, value]) => labels[name] === value));
   const counts = {
     fullyLabeled: 0,
     ready: 0,
@@ -235,10 +266,8 @@ function countsOf(rs: ReplicaSet, pods: readonly Pod[], now: number): Counts {
     msUntilMore: Number.POSITIVE_INFINITY,
   };
   for (const pod of pods) {
-    if (labels.every(([label, value]) => pod.metadata.labels?.[label] === value)) {
-      counts.fullyLabeled++;
-    }
-    if (!isReady(pod)) continue;
+    if (isFull(pod.labels)) counts.fullyLabeled++;
+    if (!pod.ready) continue;
     counts.ready++;
     const wait = msUntilAvailable(pod, minReadySeconds, now);
     if (wait === 0) counts.available++;

@@ -58,6 +58,21 @@ export interface Snapshot {
   list<T = KubernetesObject>(resource: GroupResource, namespace?: string): readonly T[];
   /** Objects of the resource with an ownerReference to the uid, in key order. */
   ownedBy<T = KubernetesObject>(resource: GroupResource, uid: string): readonly T[];
+  /**
+   * What `facts` makes of each object that `ownedBy` shows, in key order. It may be kept with the
+   * version it was made of, so that an owner of thousands is decided about without decoding them:
+   * `facts` is pure, always the same function for a resource, and what it makes is small.
+   */
+  ownedFacts<T, F>(resource: GroupResource, uid: string, facts: (object: T) => F): readonly F[];
+  /**
+   * Objects of the resource in the namespace that no ownerReference names a controller of, and
+   * whose labels hold all of these pairs, in key order.
+   */
+  uncontrolled<T = KubernetesObject>(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly T[];
   /** Objects of the resource whose labels hold all of these pairs, in key order. */
   labelled<T = KubernetesObject>(
     resource: GroupResource,

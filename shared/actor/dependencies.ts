@@ -13,6 +13,11 @@ export interface ActorDependencies {
   readonly logger: Logger;
   /** Unique name of this replica, e.g. `replicaset-7f3a`. Recorded with everything it writes. */
   readonly replica: string;
+  /**
+   * The process that this is a life of, unique in the cluster. Whoever starts it does so only when
+   * its former life has ended: the others need not wait for that one's silence.
+   */
+  readonly process?: string;
 }
 
 /** A started actor. */

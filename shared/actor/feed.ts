@@ -91,6 +91,16 @@ class BusFeed implements Feed {
     );
   }
 
+  uncontrolled(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[] {
+    return this.labelled(resource, namespace, labels).filter(
+      ({ object }) => !object.metadata.ownerReferences?.some(({ controller }) => controller),
+    );
+  }
+
   labelled(
     resource: GroupResource,
     namespace: string | undefined,

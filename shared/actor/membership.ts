@@ -28,7 +28,15 @@ export interface Beat {
   readonly replica: string;
   /** The actors that the process runs; none: it leaves. */
   readonly actors: readonly string[];
+  readonly life?: Life;
   readonly state?: Readonly<Record<string, number>>;
+}
+
+/** One run of a process. While it beats, the earlier ones of that process have ended. */
+interface Life {
+  readonly process: string;
+  /** When it began, Unix milliseconds by the machine's clock. */
+  readonly since: number;
 }
 
 /** Subject of the beats of an actor, or of a group of actors in one process. A NATS token each. */
@@ -36,7 +44,7 @@ export function beatSubject(group: string): string {
   return `actors.${group}.beat`;
 }
 
-type Participant = Pick<ActorDependencies, "runtime" | "bus" | "replica">;
+type Participant = Pick<ActorDependencies, "runtime" | "bus" | "replica" | "process">;
 type State = () => Readonly<Record<string, number>>;
 
 /**
@@ -62,6 +70,13 @@ export function joinGroup(
   return (actor) => beats.membership(actor);
 }
 
+/** What another replica runs, and when it was last heard, on the monotonic clock. */
+interface Other {
+  heardAt: number;
+  readonly actors: readonly string[];
+  readonly life: Life | undefined;
+}
+
 /** The beats of this process and of the others of its group, and what follows from them. */
 class BeatGroup {
   readonly #runtime: ActorDependencies["runtime"];
@@ -72,12 +87,12 @@ class BeatGroup {
   readonly #memberships: ReadonlyMap<string, GroupMembership>;
   readonly #subscription: Subscription;
   readonly #cancels: Cancel[];
-  /** What each of the others runs, and when it was last heard, on the monotonic clock. */
-  readonly #others = new Map<string, { heardAt: number; actors: readonly string[] }>();
+  readonly #others = new Map<string, Other>();
+  readonly #life: Life | undefined;
   #lastTick: number;
 
   constructor(
-    { runtime, bus, replica }: Participant,
+    { runtime, bus, replica, process }: Participant,
     subject: string,
     actors: readonly string[],
     state: State,
@@ -87,6 +102,7 @@ class BeatGroup {
     this.#self = replica;
     this.#subject = subject;
     this.#state = state;
+    if (process !== undefined) this.#life = { process, since: runtime.clock.now() };
     this.#lastTick = runtime.clock.monotonic();
     const memberships = actors.map((actor): [string, GroupMembership] => [
       actor,
@@ -120,7 +136,12 @@ class BeatGroup {
   }
 
   #beat(): void {
-    const beat: Beat = { replica: this.#self, actors: this.#running(), state: this.#state() };
+    const beat: Beat = {
+      replica: this.#self,
+      actors: this.#running(),
+      ...(this.#life && { life: this.#life }),
+      state: this.#state(),
+    };
     this.#bus.publish(this.#subject, Buffer.from(JSON.stringify(beat)));
   }
 
@@ -136,15 +157,27 @@ class BeatGroup {
 
   #hear(message: BusMessage): void {
     const beat = parseBeat(message.data);
-    if (beat === undefined || beat.replica === this.#self) return;
+    if (beat === undefined || beat.replica === this.#self || !this.#succeeds(beat)) return;
     const known = this.#others.get(beat.replica);
-    const { actors } = beat;
+    const { actors, life } = beat;
+    const heardAt = this.#runtime.clock.monotonic();
     if (actors.length === 0) this.#others.delete(beat.replica);
-    else this.#others.set(beat.replica, { heardAt: this.#runtime.clock.monotonic(), actors });
+    else this.#others.set(beat.replica, { heardAt, actors, life });
     if (known?.actors.join() === actors.join()) return;
     // A newcomer is greeted, so that it knows of everybody at once.
     if (known === undefined && actors.length > 0) this.#beat();
     this.#update();
+  }
+
+  /** Forgets earlier lives of the process that beats; false when this one is over itself. */
+  #succeeds({ replica, life }: Beat): boolean {
+    if (life === undefined) return true;
+    for (const [name, other] of this.#others) {
+      if (name === replica || other.life?.process !== life.process) continue;
+      if (other.life.since > life.since) return false;
+      this.#others.delete(name);
+    }
+    return true;
   }
 
   #tick(): void {

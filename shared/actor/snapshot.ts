@@ -2,6 +2,7 @@ import { type GroupResource, keyOf, resourceOfKey } from "../api/key.ts";
 import { logOf } from "../api/kinds.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { SeenBeside } from "../log/decision.ts";
+import { factsOf } from "../store/entry.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { Entry, ProjectionReader } from "../store/view.ts";
 import type { Snapshot } from "./controller.ts";
@@ -44,6 +45,20 @@ export class ProjectionSnapshot implements Snapshot {
 
   ownedBy<T>(resource: GroupResource, uid: string): readonly T[] {
     return this.#shown<T>(resource, this.#projection.ownedBy(resource, uid));
+  }
+
+  ownedFacts<T, F>(resource: GroupResource, uid: string, facts: (object: T) => F): readonly F[] {
+    // Of other logs what is looked at is noted whole.
+    if (logOf(resource) !== "cluster") return this.ownedBy<T>(resource, uid).map(facts);
+    return this.#projection.ownedBy(resource, uid).map((entry) => factsOf(entry, facts));
+  }
+
+  uncontrolled<T>(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly T[] {
+    return this.#shown<T>(resource, this.#projection.uncontrolled(resource, namespace, labels));
   }
 
   labelled<T>(
@@ -147,6 +162,20 @@ class ObjectsSnapshot implements Snapshot {
     return this.#select<T>(resource, undefined, (object) =>
       (object.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid),
     );
+  }
+
+  ownedFacts<T, F>(resource: GroupResource, uid: string, facts: (object: T) => F): readonly F[] {
+    return this.ownedBy<T>(resource, uid).map(facts);
+  }
+
+  uncontrolled<T>(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly T[] {
+    return this.labelled<KubernetesObject>(resource, namespace, labels).filter(
+      ({ metadata }) => !metadata.ownerReferences?.some(({ controller }) => controller === true),
+    ) as unknown as readonly T[];
   }
 
   labelled<T>(

@@ -10,9 +10,10 @@ import type { ObjectSchema, ScalarSchema, Schema } from "./schema.ts";
 /**
  * The quick check of a parsed document: types, formats, unknown fields. Compiled once per schema
  * into closures. Answers the value in its stored form (nulls dropped, quantities, times and base64
- * normalized), or SUSPECT: then strict.ts finds out what is wrong, if anything.
+ * normalized), or SUSPECT: then strict.ts finds out what is wrong, if anything. `known` is in that
+ * form already: members that the value shares with it are not looked at.
  */
-export type Checker = (value: unknown) => unknown;
+export type Checker = (value: unknown, known?: unknown) => unknown;
 
 export const SUSPECT = Symbol("suspect");
 
@@ -25,12 +26,12 @@ const compiled = new WeakMap<Schema, Checker>();
 export function checkerOf(schema: Schema): Checker {
   const known = compiled.get(schema);
   if (known) return known;
-  let real: Checker = (value) => {
+  let real: Checker = (value, known) => {
     real = compile(schema);
     compiled.set(schema, real);
-    return real(value);
+    return real(value, known);
   };
-  const late: Checker = (value) => real(value);
+  const late: Checker = (value, known) => real(value, known);
   compiled.set(schema, late);
   return late;
 }
@@ -54,14 +55,17 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
+
 function compileObject(schema: ObjectSchema): Checker {
   const fields = new Map<string, { check: Checker; leftOut: boolean }>();
   for (const [name, field] of Object.entries(schema.properties)) {
     const leftOut = isLeftOutEmpty(schema, name);
     fields.set(name, { check: checkerOf(field.schema), leftOut });
   }
-  return (value) => {
+  return (value, known) => {
     if (!isObject(value)) return SUSPECT;
+    const before = isObject(known) ? known : NOTHING;
     let nulls = false;
     for (const key in value) {
       const field = fields.get(key);
@@ -72,7 +76,8 @@ function compileObject(schema: ObjectSchema): Checker {
         nulls = true;
         continue;
       }
-      const stored = field.check(member);
+      if (member === before[key]) continue;
+      const stored = field.check(member, before[key]);
       if (stored === SUSPECT) return SUSPECT;
       if (field.leftOut && isEmpty(stored)) {
         value[key] = null;
@@ -119,12 +124,14 @@ function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
 }
 
 function compileMap(check: Checker): Checker {
-  return (value) => {
+  return (value, known) => {
     if (!isObject(value)) return SUSPECT;
+    const before = isObject(known) ? known : NOTHING;
     for (const key in value) {
       seen.keys++;
       const member = value[key];
-      const stored = member === null ? SUSPECT : check(member);
+      if (member === before[key] && member !== null) continue;
+      const stored = member === null ? SUSPECT : check(member, before[key]);
       if (stored === SUSPECT) return SUSPECT;
       if (stored !== member) value[key] = stored;
     }

@@ -56,16 +56,18 @@ export function decodeBody(
 
 /**
  * Reads an object that did not come as a body of its own: the result of a patch, an action of a
- * plan. It may be changed in place.
+ * plan. It may be changed in place. `stored`: what it was made from; parts that it shares with that
+ * are taken as they are.
  * @throws StatusError BadRequest
  */
 export function decodeObject(
   value: unknown,
   target: DecodeTarget,
   fieldValidation: FieldValidation,
+  stored?: KubernetesObject,
 ): Decoded {
   checkKind(value, target);
-  const object = checkerOf(target.schema)(value);
+  const object = checkerOf(target.schema)(value, stored);
   if (object !== SUSPECT) return { object: completed(object, target), warnings: [] };
   return decodeSlowly(jsonValueOf(value), [], target, fieldValidation);
 }

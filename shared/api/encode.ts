@@ -1,5 +1,5 @@
 import type { KubernetesObject, ManagedFieldsEntry, ObjectMeta } from "./object.ts";
-import { knownText } from "./patch/created.ts";
+import { knownText } from "./patch/field-text.ts";
 
 /**
  * The stored form of an object: JSON, `kind`, `apiVersion` and `metadata` first, without
@@ -27,11 +27,17 @@ function metadataText(metadata: ObjectMeta | undefined): string {
   return text === "{}" ? `{${entries}` : `${text.slice(0, -1)},${entries}`;
 }
 
+/** As JSON.stringify, with the text of the fields where it is known. */
 function entryText(entry: ManagedFieldsEntry): string {
-  const fields = entry?.fieldsV1 && knownText(entry.fieldsV1);
-  if (fields === undefined) return JSON.stringify(entry);
-  const { fieldsV1: _, ...rest } = entry;
-  return `${JSON.stringify(rest).slice(0, -1)},"fieldsV1":${fields}}`;
+  const known = entry?.fieldsV1 && knownText(entry.fieldsV1);
+  if (known === undefined) return JSON.stringify(entry);
+  const members: string[] = [];
+  for (const name in entry) {
+    const value = entry[name as keyof ManagedFieldsEntry];
+    const text = name === "fieldsV1" ? known : JSON.stringify(value);
+    if (text !== undefined) members.push(`${JSON.stringify(name)}:${text}`);
+  }
+  return `{${members.join()}}`;
 }
 
 const METADATA = '"metadata":{';

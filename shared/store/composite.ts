@@ -60,6 +60,14 @@ class CompositeProjection implements ProjectionReader {
     return this.#of(resource).ownedBy(resource, uid);
   }
 
+  uncontrolled(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[] {
+    return this.#of(resource).uncontrolled(resource, namespace, labels);
+  }
+
   labelled(
     resource: GroupResource,
     namespace: string | undefined,

@@ -1,6 +1,8 @@
 import { parseKey } from "../api/key.ts";
 import type { KubernetesObject, ObjectMeta } from "../api/object.ts";
+import { setField } from "../api/patch/json-value.ts";
 import type { Decodable, DecodedObjects } from "./decoded.ts";
+import { freezeJson } from "./freeze.ts";
 import { memberOf } from "./scan.ts";
 import type { Key, Revision, Version, WriteHeaders } from "./store.ts";
 import type { Entry } from "./view.ts";
@@ -21,6 +23,9 @@ export class ObjectEntry implements Entry, Decodable {
   usedAt = 0;
   readonly #decoded: DecodedObjects;
   #object: KubernetesObject | undefined;
+  /** What the last `facts` asked for made of the object, and who made it. */
+  #facts: unknown;
+  #factsBy: unknown;
 
   private constructor(identity: Identity, version: Stamp, bytes: Buffer, decoded: DecodedObjects) {
     this.key = identity.key;
@@ -59,11 +64,26 @@ export class ObjectEntry implements Entry, Decodable {
   /** Decodes the object, so that it need not be done later. */
   decode(): KubernetesObject {
     const object = JSON.parse(this.bytes.toString()) as KubernetesObject;
-    if (this.#decoded.freeze) deepFreeze(object);
+    if (this.#decoded.freeze) freezeJson(object);
+    this.#hold(object);
+    return object;
+  }
+
+  /**
+   * Spares decoding: takes over the object that the stored value was encoded from. Nobody may
+   * change it any more: what of it is not frozen yet is frozen. Objects that their JSON does not
+   * say exactly are left alone, and all of them in a projection that does not freeze.
+   */
+  adopt(object: KubernetesObject): void {
+    if (!this.#decoded.freeze) return;
+    const whole = withVersion(object, this.revision);
+    if (whole !== undefined && freezeJson(whole)) this.#hold(whole);
+  }
+
+  #hold(object: KubernetesObject): void {
     this.#object = object;
     this.usedAt = this.#decoded.age;
     this.#decoded.add(this);
-    return object;
   }
 
   /**
@@ -86,6 +106,15 @@ export class ObjectEntry implements Entry, Decodable {
     return bytes && JSON.parse(bytes.toString());
   }
 
+  /** What `make` makes of the object; kept, the object need not be. */
+  facts<T, F>(make: (object: T) => F): F {
+    if (this.#factsBy === make) return this.#facts as F;
+    const facts = make((this.#object ?? this.decode()) as T);
+    this.#facts = facts;
+    this.#factsBy = make;
+    return facts;
+  }
+
   /** Lets go of the decoded object, because the entry has been replaced. */
   forgetObject(): void {
     if (this.#object === undefined) return;
@@ -96,6 +125,11 @@ export class ObjectEntry implements Entry, Decodable {
   release(): void {
     this.#object = undefined;
   }
+}
+
+/** What `make` makes of the entry's object: see `Snapshot.ownedFacts`. */
+export function factsOf<T, F>(entry: Entry, make: (object: T) => F): F {
+  return entry instanceof ObjectEntry ? entry.facts(make) : make(entry.object as T);
 }
 
 type Identity = Pick<Entry, "key" | "resource" | "namespace" | "name">;
@@ -131,12 +165,21 @@ function resourceVersionField(revision: Revision): string {
   return `"resourceVersion":"${revision}"`;
 }
 
-function deepFreeze(value: unknown): void {
-  if (typeof value !== "object" || value === null) return;
-  Object.freeze(value);
-  if (Array.isArray(value)) {
-    for (const item of value) deepFreeze(item);
-    return;
+/** The object as its entry's bytes have it: its resourceVersion first in its metadata. */
+function withVersion(object: KubernetesObject, revision: Revision): KubernetesObject | undefined {
+  const { metadata } = object;
+  if (typeof metadata !== "object" || metadata === null) return undefined;
+  const versioned = { resourceVersion: String(revision) } as ObjectMeta;
+  copyDefined(metadata, versioned, "resourceVersion");
+  const whole = { kind: object.kind, apiVersion: object.apiVersion, metadata: versioned };
+  copyDefined(object, whole, "metadata");
+  return whole as KubernetesObject;
+}
+
+function copyDefined(from: object, to: object, but: string): void {
+  const source = from as Readonly<Record<string, unknown>>;
+  const target = to as Record<string, unknown>;
+  for (const name in source) {
+    if (name !== but && source[name] !== undefined) setField(target, name, source[name]);
   }
-  for (const key in value) deepFreeze((value as Record<string, unknown>)[key]);
 }

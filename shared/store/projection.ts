@@ -1,5 +1,6 @@
 import type { GroupResource } from "../api/key.ts";
 import { withoutManagedFields } from "../api/lean.ts";
+import type { KubernetesObject } from "../api/object.ts";
 import type { Cancel, Runtime } from "../runtime/runtime.ts";
 import { DecodedObjects } from "./decoded.ts";
 import { ObjectEntry } from "./entry.ts";
@@ -15,7 +16,7 @@ import {
   type Version,
   type Watch,
 } from "./store.ts";
-import type { Change, Entry, ProjectionReader, View } from "./view.ts";
+import type { Borrower, Change, Entry, ProjectionReader, View } from "./view.ts";
 import { ChangeWindow } from "./window.ts";
 
 export interface ProjectionOptions {
@@ -47,6 +48,11 @@ export interface ProjectionOptions {
 
 type ChangeHandler = (change: Change) => void;
 
+interface Lent {
+  readonly value: Uint8Array;
+  readonly object: KubernetesObject;
+}
+
 interface Waiter {
   readonly revision: Revision;
   readonly resolve: () => void;
@@ -64,7 +70,7 @@ const NOTHING: readonly Entry[] = Object.freeze([]);
  * When the log reports that the projection fell behind a compaction, the projection takes a new
  * snapshot and tells subscribers the difference; the window of changes starts anew.
  */
-export class Projection implements ProjectionReader {
+export class Projection implements ProjectionReader, Borrower {
   readonly #runtime: Runtime;
   readonly #decoded: DecodedObjects;
   readonly #eager: (resource: GroupResource) => boolean;
@@ -75,6 +81,8 @@ export class Projection implements ProjectionReader {
   readonly #handlers = new Set<ChangeHandler>();
   readonly #resourceHandlers = new Map<GroupResource, Set<ChangeHandler>>();
   readonly #waiters = new Set<Waiter>();
+  /** By the key that it is being written to. */
+  readonly #lent = new Map<Key, Lent>();
   #revision: Revision = 0;
   #ready = false;
   #stopped = false;
@@ -163,6 +171,14 @@ export class Projection implements ProjectionReader {
     return this.#resources.get(resource)?.ownedBy(uid) ?? NOTHING;
   }
 
+  uncontrolled(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[] {
+    return this.#resources.get(resource)?.uncontrolled(namespace, labels) ?? NOTHING;
+  }
+
   labelled(
     resource: GroupResource,
     namespace: string | undefined,
@@ -212,6 +228,14 @@ export class Projection implements ProjectionReader {
       const waiter: Waiter = { revision, resolve, reject, cancel };
       this.#waiters.add(waiter);
     });
+  }
+
+  lend(key: Key, value: Uint8Array, object: KubernetesObject): void {
+    if (!this.#lean) this.#lent.set(key, { value, object });
+  }
+
+  takeBack(key: Key, value: Uint8Array): void {
+    if (this.#lent.get(key)?.value === value) this.#lent.delete(key);
   }
 
   #checkInWindow(revision: Revision): void {
@@ -283,7 +307,12 @@ export class Projection implements ProjectionReader {
 
   #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {
     const value = this.#lean ? withoutManagedFields(version.value) : version.value;
-    return ObjectEntry.of({ ...version, value }, old, this.#decoded);
+    const entry = ObjectEntry.of({ ...version, value }, old, this.#decoded);
+    const lent = this.#lent.get(version.key);
+    if (lent === undefined) return entry;
+    this.#lent.delete(version.key);
+    if (version.value.equals(lent.value)) entry.adopt(lent.object);
+    return entry;
   }
 
   #put(entry: Entry): Change {

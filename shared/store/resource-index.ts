@@ -4,6 +4,8 @@ import { SortedEntries } from "./sorted.ts";
 import type { Entry } from "./view.ts";
 
 const NOTHING: readonly Entry[] = Object.freeze([]);
+/** So many entries are looked through sooner than a second index is asked, and built. */
+const FEW = 100;
 
 /**
  * All entries of one resource, in key order, by namespace, and by label, owner and node. The last
@@ -52,6 +54,21 @@ export class ResourceIndex {
     return this.#nodes.list(node);
   }
 
+  uncontrolled(namespace: string, labels: Readonly<Record<string, string>>): readonly Entry[] {
+    this.#owners ??= this.#build(ownerTerms);
+    let smallest = this.#owners.list(uncontrolledTerm(namespace));
+    const pairs = Object.entries(labels);
+    if (pairs.length === 0 || smallest.length === 0) return smallest;
+    if (smallest.length > FEW) {
+      const labelled = this.labelled(namespace, labels);
+      if (labelled.length < smallest.length) smallest = labelled;
+    }
+    return smallest.filter((entry) => {
+      const metadata = metadataOf(entry);
+      return hasLabels(metadata, pairs) && !isControlled(metadata);
+    });
+  }
+
   labelled(
     namespace: string | undefined,
     labels: Readonly<Record<string, string>>,
@@ -78,10 +95,7 @@ export class ResourceIndex {
       const entries = index.list(labelTerm(namespace, pair));
       if (entries.length < smallest.length) smallest = entries;
     }
-    return smallest.filter((entry) => {
-      const { labels } = metadataOf(entry);
-      return pairs.every(([name, value]) => labels?.[name] === value);
-    });
+    return smallest.filter((entry) => hasLabels(metadataOf(entry), pairs));
   }
 
   #build(termsOf: TermsOf): TermIndex {
@@ -153,9 +167,28 @@ function labelTerm(namespace: string, [name, value]: readonly [string, string]):
   return `${namespace}/${name}=${value}`;
 }
 
+function hasLabels(
+  { labels }: Readonly<Partial<ObjectMeta>>,
+  pairs: readonly (readonly [string, string])[],
+): boolean {
+  return pairs.every(([name, value]) => labels?.[name] === value);
+}
+
+/** The uids of the owners; of what has no controller, its namespace too. */
 function ownerTerms(entry: Entry): readonly string[] {
-  const uids = metadataOf(entry).ownerReferences?.map((owner) => owner.uid) ?? [];
-  return uids.length > 1 ? [...new Set(uids)] : uids;
+  const metadata = metadataOf(entry);
+  const terms = metadata.ownerReferences?.map((owner) => owner.uid) ?? [];
+  if (!isControlled(metadata)) terms.push(uncontrolledTerm(entry.namespace));
+  return terms.length > 1 ? [...new Set(terms)] : terms;
+}
+
+function isControlled({ ownerReferences }: Readonly<Partial<ObjectMeta>>): boolean {
+  return ownerReferences?.some(({ controller }) => controller === true) === true;
+}
+
+/** No uid: those have no slash. */
+function uncontrolledTerm(namespace: string): string {
+  return `/${namespace}`;
 }
 
 function nodeTerms(entry: Entry): readonly string[] {

@@ -45,6 +45,12 @@ export interface ProjectionReader extends View {
   /** Of the cluster log; absent where `revision` is of no other. */
   readonly clusterRevision?: Revision;
   ownedBy(resource: GroupResource, uid: string): readonly Entry[];
+  /** Those of the namespace without a controller whose labels hold all of these pairs. */
+  uncontrolled(
+    resource: GroupResource,
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+  ): readonly Entry[];
   labelled(
     resource: GroupResource,
     namespace: string | undefined,
@@ -75,4 +81,15 @@ export interface ProjectionReader extends View {
   waitFor(revision: Revision, timeoutMs: number): Promise<void>;
   /** True once the initial snapshot of the log has been applied. */
   readonly ready: boolean;
+}
+
+/** What a writer in the same process spares a projection: decoding what was encoded just now. */
+export interface Borrower {
+  /**
+   * To be called before the value is committed: the next version of the key, if it has this value,
+   * takes over the object, which nobody may change from now on.
+   */
+  lend(key: Key, value: Uint8Array, object: KubernetesObject): void;
+  /** The commit has failed: no version will come. */
+  takeBack(key: Key, value: Uint8Array): void;
 }

@@ -76,6 +76,36 @@ describe("membership", () => {
     expect(KEYS.every((key) => owners([first, third], key).length === 1)).toBe(true);
   });
 
+  it("takes a process's next life for the end of the former", async () => {
+    const world = new World();
+    const join = (replica: string, process: string): Replica => {
+      const dependencies = { ...world.dependencies(replica), process };
+      const membership = joinMembership(dependencies, "actor");
+      return { process: dependencies.runtime, membership };
+    };
+    const [first, second] = [join("first-1", "first"), join("second-1", "second")];
+    await world.simulator.advance(100);
+    second.process.crash();
+    await world.simulator.advance(20);
+    const successor = join("second-2", "second");
+    await world.simulator.advance(5);
+    expect(first.membership.members()).toEqual(["first-1", "second-2"]);
+    await world.simulator.advance(60);
+    for (const key of KEYS) expect(owners([first, successor], key)).toHaveLength(1);
+  });
+
+  it("does not listen to what a life that has ended still had on the way", async () => {
+    const world = new World();
+    const dependencies = { ...world.dependencies("b-2"), process: "b" };
+    const first = join(world, "a");
+    joinMembership(dependencies, "actor");
+    await world.simulator.advance(100);
+    const late = { replica: "b-1", actors: ["actor"], life: { process: "b", since: 0 } };
+    dependencies.bus.publish("actors.actor.beat", Buffer.from(JSON.stringify(late)));
+    await world.simulator.advance(100);
+    expect(first.membership.members()).toEqual(["a", "b-2"]);
+  });
+
   it("tells what was owned before each change, so that the gained keys are known", async () => {
     const world = new World();
     const { membership } = join(world, "a");

@@ -26,7 +26,13 @@ describe("a snapshot of given objects", () => {
 
   it("answers as a projection of the same objects does", async () => {
     const world = new World();
-    const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "rs", uid: "u1" };
+    const owner = {
+      apiVersion: "apps/v1",
+      kind: "ReplicaSet",
+      name: "rs",
+      uid: "u1",
+      controller: true,
+    };
     const labelled = { metadata: { name: "a", namespace: "default", labels: { app: "web" } } };
     const owned = { metadata: { name: "b", namespace: "default", ownerReferences: [owner] } };
     const bound = { spec: { nodeName: "n1" } };
@@ -41,6 +47,10 @@ describe("a snapshot of given objects", () => {
       expect(names(at.list("pods", "other"))).toEqual([]);
       expect(names(at.ownedBy("pods", "u1"))).toEqual(["b"]);
       expect(names(at.labelled("pods", "default", { app: "web" }))).toEqual(["a"]);
+      expect(names(at.uncontrolled("pods", "default", { app: "web" }))).toEqual(["a"]);
+      expect(names(at.uncontrolled("pods", "default", {}))).toEqual(["a", "c"]);
+      const nameOf = ({ metadata }: KubernetesObject) => metadata.name;
+      expect(at.ownedFacts("pods", "u1", nameOf)).toEqual(["b"]);
       expect(names(at.onNode("n1"))).toEqual(["c"]);
       expect(at.getKey("pods/default/zzz")).toBeUndefined();
     }

@@ -92,3 +92,37 @@ describe("bodies", () => {
     expect(object["data"].a).toHaveLength(data.length);
   });
 });
+
+describe("an object made from a stored one", () => {
+  const table = kindNamed("Pod");
+  const containers = [{ name: "a", resources: { requests: { cpu: "1" } }, odd: true }];
+  const stored = {
+    kind: "Pod",
+    apiVersion: "v1",
+    metadata: { name: "a", labels: { a: "1" } },
+    spec: { containers, nodeName: "n" },
+  };
+
+  test("shares with it what it has left alone, though it would not be written like this", () => {
+    const spec = { ...stored.spec, overhead: { cpu: "1000m" } };
+    const { object } = decodeObject({ ...stored, spec }, table, "Strict", stored);
+    expect(object["spec"].containers).toBe(containers);
+    expect(object["spec"].overhead).toEqual({ cpu: "1" });
+  });
+
+  test("is checked where it differs", () => {
+    const refused = (value: unknown) =>
+      statusOf(() => decodeObject(value, table, "Strict", stored)).body.message;
+    expect(refused({ ...stored, status: { odd: 1 } })).toMatch(/unknown field/);
+    expect(refused({ ...stored, spec: { ...stored.spec, nodeName: 1 } })).toMatch(/string/);
+    expect(refused({ ...stored, spec: { containers: [...containers] } })).toMatch(/unknown field/);
+    const labels = { ...stored.metadata.labels, b: 1 };
+    expect(refused({ ...stored, metadata: { ...stored.metadata, labels } })).toMatch(/string/);
+  });
+
+  test("loses its nulls where it differs", () => {
+    const spec = { ...stored.spec, nodeName: null };
+    const { object } = decodeObject({ ...stored, spec }, table, "Strict", stored);
+    expect(object["spec"]).toEqual({ containers });
+  });
+});

@@ -145,6 +145,7 @@ test("standing objects are completed, and left alone where that was asked for", 
     serving: { address: "172.30.0.2", port: 7443 },
     serviceAddress: "10.96.0.1",
   });
+  await standing.announce();
   const rulesOf = (name: string) =>
     view.get(keyOf(`clusterroles.${GROUP}`, "", name))?.object["rules"];
   expect(rulesOf("system:basic-user")).toHaveLength(3);

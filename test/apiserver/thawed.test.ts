@@ -54,7 +54,7 @@ test("a patch gives the same whether parts are shared with what is stored or cop
     fc.asyncProperty(patches, async (all) => {
       const answers: unknown[][] = [];
       for (const freeze of [true, false]) {
-        const { call } = await startCluster({ seed: 1, freeze });
+        const { call, projections } = await startCluster({ seed: 1, freeze });
         const created = await call({ ...POD, verb: "create", name: "", body: manifest });
         expect(created.code).toBe(201);
         const given: unknown[] = [];
@@ -63,6 +63,9 @@ test("a patch gives the same whether parts are shared with what is stored or cop
           given.push(await call(subresource ? { ...patch, subresource } : patch));
         }
         answers.push([...given, await call({ ...POD, verb: "get" })]);
+        for (const entry of projections.cluster.list("pods")) {
+          expect(entry.object).toStrictEqual(JSON.parse(entry.bytes.toString()));
+        }
       }
       expect(answers[0]).toEqual(answers[1]);
     }),

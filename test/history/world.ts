@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly replicas?: number;
   /** From the moment on at which the nodes are Ready. */
   readonly faults?: Faults;
+  /** Sees each record, beside the history. */
+  readonly onDecision?: (record: DecisionRecord) => void;
 }
 
 /** The whole control plane on virtual time, worked on by people who have names. */
@@ -33,7 +35,7 @@ export class World {
   readonly #disturb: () => void;
   #engine: Engine | undefined;
 
-  private constructor({ replicas = 1, faults = NO_FAULTS }: WorldOptions) {
+  private constructor({ replicas = 1, faults = NO_FAULTS, onDecision }: WorldOptions) {
     this.#simulator = new SeededRuntime();
     const network = new SimulatedNetwork(this.#simulator, NO_FAULTS);
     this.#disturb = () => {
@@ -46,7 +48,12 @@ export class World {
       nodes: NODES,
       logs: this.#logs,
       controllers: controllers({ rootCertificate: "certificate" }),
-      decisions: { append: (record) => decisions.push(record) },
+      decisions: {
+        append: (record) => {
+          decisions.push(record);
+          onDecision?.(record);
+        },
+      },
     });
     this.#cluster = new SimulatedCluster(
       network,

@@ -76,6 +76,7 @@ export class SimulatedCluster {
       bus: this.#network.connect(process),
       logger: this.#loggerOf(name),
       replica: `${name}-${process.incarnation}`,
+      process: name,
     };
     member.start(dependencies, process).catch((error: unknown) => {
       this.#simulator.trace(`could not start ${name}: ${describe(error)}`);

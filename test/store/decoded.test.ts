@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 import { DecodedObjects } from "../../shared/store/decoded.ts";
-import { ObjectEntry } from "../../shared/store/entry.ts";
+import { factsOf, ObjectEntry } from "../../shared/store/entry.ts";
 import { memberOf } from "../../shared/store/scan.ts";
 import { HEADERS } from "./harness.ts";
 
@@ -89,4 +90,18 @@ describe("decoded objects", () => {
     expect(entry.object["spec"]?.nodeName).toBe("n");
     expect(entry.part("spec", "nodeName")).toBe("n");
   });
+});
+
+it("facts of an object outlive it, and are made anew by another function", () => {
+  const decoded = new DecodedObjects({ freeze: true, bytesMax: 1 });
+  const pod = podOf(decoded, 1);
+  let made = 0;
+  const nameOf = ({ metadata }: KubernetesObject) => {
+    made++;
+    return metadata.name;
+  };
+  expect([factsOf(pod, nameOf), factsOf(pod, nameOf)]).toEqual(["p-1", "p-1"]);
+  pod.forgetObject();
+  expect([factsOf(pod, nameOf), made]).toEqual(["p-1", 1]);
+  expect(factsOf(pod, ({ kind }: KubernetesObject) => kind)).toBe("Pod");
 });

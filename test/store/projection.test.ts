@@ -28,11 +28,16 @@ function encode(key: Key, { labels, owner, node }: Model): Buffer {
     name,
     ...(namespace ? { namespace } : {}),
     labels,
-    ...(owner ? { ownerReferences: [{ apiVersion: "v1", kind: "X", name: "o", uid: owner }] } : {}),
+    ...(owner ? { ownerReferences: [referenceTo(owner)] } : {}),
   };
   return Buffer.from(
     JSON.stringify({ kind: resource, apiVersion: "v1", metadata, spec: { nodeName: node } }),
   );
+}
+
+/** u1 controls what it owns, u2 does not. */
+function referenceTo(uid: string): object {
+  return { apiVersion: "v1", kind: "X", name: "o", uid, controller: uid === "u1" };
 }
 
 const keys = ["pods/a/x", "pods/a/y", "pods/a-b/x", "pods/b/z", "sets.apps/a/s", "nodes/_/n"];
@@ -132,6 +137,14 @@ describe("a projection", () => {
             );
           }
           for (const labels of labelQueries) {
+            expect(shown(projection.uncontrolled("pods", "a", labels))).toEqual(
+              where(
+                ({ metadata }) =>
+                  metadata.namespace === "a" &&
+                  metadata.ownerReferences?.[0]?.uid !== "u1" &&
+                  Object.entries(labels).every(([key, each]) => metadata.labels?.[key] === each),
+              ),
+            );
             for (const namespace of [undefined, "a", "none"]) {
               expect(shown(projection.labelled("pods", namespace, labels))).toEqual(
                 where(
@@ -153,6 +166,22 @@ describe("a projection", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it("finds what has no controller among many by their labels", async () => {
+    const store = new MemoryStore(testRuntime);
+    const bare = { labels: { app: "1" }, owner: undefined, node: "" };
+    for (let index = 0; index < 200; index++) {
+      const model = index === 0 ? { ...bare, labels: { app: "2" } } : bare;
+      await write(store, [[[`pods/a/p-${index}`, model]]]);
+    }
+    await write(store, [[["pods/a/owned", { ...bare, labels: { app: "2" }, owner: "u1" }]]]);
+    const projection = await followed(store);
+    expect(shown(projection.uncontrolled("pods", "a", { app: "2" }))).toEqual(
+      shown(projection.list("pods").filter(({ key }) => key === "pods/a/p-0")),
+    );
+    expect(projection.uncontrolled("pods", "a", { app: "1" })).toHaveLength(199);
+    projection.stop();
   });
 
   it("tells subscribers each change once, in order, whole commits at a time", async () => {

@@ -36,6 +36,11 @@ export function firstAddress(cidr: string): string {
   return [...bytes, last + 1].join(".");
 }
 
+/** True when the Service `kubernetes` has been made. */
+export function hasService(view: View): boolean {
+  return view.get(keyOf("services", NAMESPACE, NAME)) !== undefined;
+}
+
 /** The key of a replica's lease. */
 export function leaseKeyOf({ address, port }: ServingAddress): string {
   return keyOf(LEASES, LEASE_NAMESPACE, `apiserver-${address}-${port}`);

@@ -4,6 +4,7 @@ import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import type { ProjectionReader } from "../../../shared/store/view.ts";
 import type { Engine } from "../request.ts";
 import {
+  hasService,
   leaseActions,
   leaseKeyOf,
   type ServingAddress,
@@ -33,15 +34,20 @@ const ATTEMPTS = 50;
 const WAIT_MS = 5_000;
 const USER = { username: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
 
+export interface Bootstrap extends Running {
+  /** Puts this replica, which serves now, among the endpoints of the Service `kubernetes`. */
+  announce(): Promise<void>;
+}
+
 /**
  * Brings the objects that every cluster has into being and keeps them: namespaces, roles and
  * bindings, and the Service `kubernetes` with this replica among its endpoints. Any number of
  * replicas may do so at once: who decided on an old state is refused, and looks again.
- * Resolves when everything is there.
+ * Resolves when everything is there that requests rely on.
  */
-export async function startBootstrap(options: BootstrapOptions): Promise<Running> {
+export async function startBootstrap(options: BootstrapOptions): Promise<Bootstrap> {
   const keeper = new Keeper(options);
-  await keeper.keep();
+  await keeper.prepare();
   let busy: Promise<void> = Promise.resolve();
   let working = false;
   const cancel = options.runtime.timers.every(PERIOD_MS, () => {
@@ -55,6 +61,7 @@ export async function startBootstrap(options: BootstrapOptions): Promise<Running
       });
   });
   return {
+    announce: () => keeper.announce(),
     stop: async () => {
       cancel();
       await busy;
@@ -72,10 +79,25 @@ class Keeper {
   }
 
   async keep(): Promise<void> {
-    const { projections, serving, serviceAddress, runtime } = this.#options;
-    const { cluster, leases } = projections;
+    await this.#stand();
+    await this.announce();
+  }
+
+  /** Nobody else may have taken the Service's address when the first request is answered. */
+  async prepare(): Promise<void> {
+    await this.#stand();
+    if (!hasService(this.#options.projections.cluster)) await this.announce();
+  }
+
+  async #stand(): Promise<void> {
+    const { cluster } = this.#options.projections;
     await this.#commit(cluster, () => standingActions(this.#wanted, cluster));
+  }
+
+  async announce(): Promise<void> {
+    const { projections, serving, serviceAddress, runtime } = this.#options;
     if (serving === undefined) return;
+    const { cluster, leases } = projections;
     const now = runtime.clock.now();
     await this.#commit(leases, () => leaseActions(serving, leases, now), 1);
     const addresses = () => servingAddresses(serving, leases, now);

@@ -99,6 +99,9 @@ function yamlOf(text: string): unknown {
 
 type PatchOptions = Pick<WriteOptions, "force" | "fieldValidation">;
 
+/** Makes an object of what came of patching the old one. */
+type Finish = (value: unknown, old: KubernetesObject | undefined) => KubernetesObject;
+
 /** Decides a patch of the object as it is now. */
 export function decidePatch(
   draft: Draft,
@@ -108,13 +111,13 @@ export function decidePatch(
   warnings: string[],
   expect?: string,
 ): Decided {
-  const finish = (value: unknown): KubernetesObject =>
-    finished(asked, value, options.fieldValidation, warnings);
+  const finish: Finish = (value, old) =>
+    finished(asked, value, old, options.fieldValidation, warnings);
   if (parsed.type === "apply") {
     return decideUpdate(draft, asked, applyChange(draft, asked, parsed.applied, options, finish));
   }
   return decideUpdate(draft, asked, {
-    next: (old) => finish(patched(old, parsed, asked.table)),
+    next: (old) => finish(patched(old, parsed, asked.table), old),
     expect,
   });
 }
@@ -138,10 +141,11 @@ function patched(
 function finished(
   asked: Asked,
   value: unknown,
+  old: KubernetesObject | undefined,
   fieldValidation: FieldValidation,
   warnings: string[],
 ): KubernetesObject {
-  const { object, warnings: found } = completed(asked.table, value, fieldValidation);
+  const { object, warnings: found } = completed(asked.table, value, old, fieldValidation);
   warnings.push(...found);
   settleNamespace(asked, object);
   settleName(asked, object);
@@ -149,9 +153,14 @@ function finished(
 }
 
 /** Decoded and defaulted. What the patch has left as it was stays shared with the stored object. */
-function completed(table: KindTable, value: unknown, fieldValidation: FieldValidation): Decoded {
+function completed(
+  table: KindTable,
+  value: unknown,
+  old: KubernetesObject | undefined,
+  fieldValidation: FieldValidation,
+): Decoded {
   const complete = (copy: unknown): Decoded => {
-    const decoded = decodeObject(copy, table, fieldValidation);
+    const decoded = decodeObject(copy, table, fieldValidation, old);
     applyDefaults(table, decoded.object);
     return decoded;
   };
@@ -173,7 +182,7 @@ function applyChange(
   asked: Asked,
   applied: KubernetesObject,
   options: PatchOptions,
-  finish: (value: unknown) => KubernetesObject,
+  finish: Finish,
 ): Change {
   const configuration = cloneJson(applied);
   settleNamespace(asked, configuration);
@@ -181,7 +190,7 @@ function applyChange(
   const { manager, subresource, table } = asked;
   const apply = (live: KubernetesObject | undefined): KubernetesObject => {
     const settings = { manager, force: options.force, subresource, now: draft.now };
-    return finish(applyConfiguration(live, configuration, table, settings).object);
+    return finish(applyConfiguration(live, configuration, table, settings).object, live);
   };
   if (subresource) return { next: apply, managed: true };
   return { next: apply, managed: true, forceCreate: true, create: () => apply(undefined) };

@@ -1,11 +1,11 @@
 // Builds dist/: the programs as a few bundles that start fast, and the field documentation for
 // `kubectl explain`, taken from the installed type package.
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
-/** CommonJS packages inside an ES module bundle still ask for `require`. */
+/** In the form of a module, packages in CommonJS still ask for `require`. */
 export const BANNER = [
   'import { createRequire as __createRequire } from "node:module";',
   "const require = __createRequire(import.meta.url);",
@@ -13,9 +13,9 @@ export const BANNER = [
 
 /**
  * Data files are read next to the source that uses them, also after bundling: `import.meta.url` of
- * our own files keeps naming the source file, beside dist/ or by its whole path.
+ * our own files keeps naming the source file.
  */
-export function sourceUrls(root, absolute = false) {
+export function sourceUrls(root, bundleUrl) {
   return {
     name: "source-urls",
     setup(builder) {
@@ -24,64 +24,85 @@ export function sourceUrls(root, absolute = false) {
         const source = readFileSync(path, "utf8");
         if (!source.includes("import.meta.url")) return undefined;
         const fromDist = JSON.stringify(`../${relative(root, path)}`);
-        const url = absolute
-          ? JSON.stringify(pathToFileURL(path).href)
-          : `new URL(${fromDist}, import.meta.url).href`;
+        const url = `new URL(${fromDist}, ${bundleUrl}).href`;
         return { contents: source.replaceAll("import.meta.url", url), loader: "ts" };
       });
     },
   };
 }
 
-function options(root, entryPoints, outdir) {
+/** Bundles lie in one folder, not below it: source-urls counts on one depth. */
+function options(root, entryPoints) {
   return {
     absWorkingDir: root,
     entryPoints,
-    outdir,
+    outdir: join(root, "dist"),
     bundle: true,
-    splitting: true,
     platform: "node",
-    format: "esm",
     target: "node20",
     sourcemap: "linked",
-    // Beside the entries, not below them: source-urls counts on one depth.
-    chunkNames: "chunk-[hash]",
-    banner: { js: BANNER },
-    plugins: [sourceUrls(root)],
     logLevel: "error",
     // Optional native helpers of ws and pino's pretty printer: used if installed, never needed.
     external: ["bufferutil", "utf-8-validate", "pino-pretty"],
   };
 }
 
+/** For what is run all the time: one file each, of which services/cli/load keeps compiled code. */
+function scripts(root, entryPoints) {
+  const bundleUrl = 'require("node:url").pathToFileURL(__filename)';
+  const plugins = [sourceUrls(root, bundleUrl)];
+  return { ...options(root, entryPoints), format: "cjs", plugins };
+}
+
+function modules(root, entryPoints) {
+  return {
+    ...options(root, entryPoints),
+    format: "esm",
+    splitting: true,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "chunk-[hash]",
+    banner: { js: BANNER },
+    plugins: [sourceUrls(root, "import.meta.url")],
+  };
+}
+
+const PROGRAMS = {
+  "cox.bundle": "services/cli/main.ts",
+  "apiserver.bundle": "services/cli/process/programs/apiserver.ts",
+  "control.bundle": "services/cli/process/programs/control.ts",
+  "node.bundle": "services/cli/process/programs/node.ts",
+  "nodes.bundle": "services/cli/process/programs/nodes.ts",
+  "host.bundle": "services/cli/process/programs/host.ts",
+  cox: "services/cli/load/cox.ts",
+  process: "services/cli/load/process.ts",
+};
+
 /** Builds everything under dist/. */
 export async function buildAll(root) {
-  rmSync(join(root, "dist"), { recursive: true, force: true });
-  const entries = {
-    cox: "services/cli/main.ts",
-    process: "services/cli/process/main.ts",
-    documentation: "services/apiserver/openapi/documentation.ts",
-  };
-  await build(options(root, entries, join(root, "dist")));
+  const dist = join(root, "dist");
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist);
+  writeFileSync(join(dist, "package.json"), '{ "type": "commonjs" }\n');
+  const documentation = { documentation: "services/apiserver/openapi/documentation.ts" };
+  await Promise.all([build(scripts(root, PROGRAMS)), build(modules(root, documentation))]);
   const { extractDocumentation } = await import(
-    pathToFileURL(join(root, "dist", "documentation.js")).href
+    pathToFileURL(join(dist, "documentation.mjs")).href
   );
-  const documentation = await extractDocumentation(join(root, "node_modules"));
-  writeFileSync(join(root, "dist", "documentation.json"), JSON.stringify(documentation));
+  const texts = await extractDocumentation(join(root, "node_modules"));
+  writeFileSync(join(dist, "documentation.json"), JSON.stringify(texts));
 }
 
 /** Writes shared/api/generated/ anew from a facts file (a maintainer's command). */
 export async function generateTables(root, [factsFile]) {
   if (!factsFile) throw new Error("usage: npm run generate -- <facts.json>");
-  const outdir = join(root, "dist");
-  await build(options(root, { generate: "shared/api/generate.ts" }, outdir));
-  const { generate } = await import(pathToFileURL(join(outdir, "generate.js")).href);
+  await build(modules(root, { generate: "shared/api/generate.ts" }));
+  const { generate } = await import(pathToFileURL(join(root, "dist", "generate.mjs")).href);
   generate(factsFile);
 }
 
 /** Bundles one program into dist/; returns its file. */
 export async function buildOne(root, entry) {
   const name = entry.replace(/.*\//, "").replace(/\.ts$/, "");
-  await build(options(root, { [name]: entry }, join(root, "dist")));
-  return join(root, "dist", `${name}.js`);
+  await build(modules(root, { [name]: entry }));
+  return join(root, "dist", `${name}.mjs`);
 }

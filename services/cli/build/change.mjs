@@ -2,6 +2,7 @@
 // checkout, and the actors of another, or what a module exports.
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { BANNER, sourceUrls } from "./build.mjs";
 
@@ -31,6 +32,8 @@ export function changeAt(path) {
 /** Writes the program into `file`. @throws Error with the compiler's message */
 export async function bundleChange(root, change, file) {
   const child = join(root, "services/replay/child.ts");
+  // The program is elsewhere, but data files are found from where programs are built.
+  const besideDist = JSON.stringify(pathToFileURL(join(root, "dist", "replay.js")).href);
   await build({
     absWorkingDir: root,
     entryPoints: [child],
@@ -42,7 +45,7 @@ export async function bundleChange(root, change, file) {
     banner: { js: BANNER },
     // A folder without packages of its own uses ours.
     nodePaths: [join(root, "node_modules")],
-    plugins: [inPlaceOfOurs(root, change), sourceUrls(root, true)],
+    plugins: [inPlaceOfOurs(root, change), sourceUrls(root, besideDist)],
     logLevel: "silent",
     external: ["bufferutil", "utf-8-validate", "pino-pretty"],
   });

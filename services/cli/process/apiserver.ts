@@ -11,13 +11,18 @@ import { clusterNetwork } from "../../node/network.ts";
 import { type NodeRuntime, numberOf } from "../cluster.ts";
 import { hostAddress } from "../process-node.ts";
 import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 const NODE_PORTS = [30_000, 32_767] as const;
 
 export async function runApiserver(context: ProcessContext): Promise<Running> {
-  const { runtime, settings, paths, name } = context;
-  const { connection, bus } = await connectBus(context, "apiserver");
+  const { runtime, settings, paths, name, logger } = context;
+  const connecting = connectBus(context, "apiserver");
+  const network = clusterNetwork(settings.slot);
+  const names = [network.kubernetesAddress, network.hostAddress, hostAddress()];
+  // While the server answers.
+  const pki = ensurePki(paths.data, names, runtime);
+  const { connection, bus } = await connecting;
   const { durability } = settings;
   const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
@@ -25,16 +30,11 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
       openStore(connection, runtime, { name: log, durability, replicas }),
     ),
   );
+  logger.debug({ atMs: Math.round(runtime.clock.monotonic()) }, "logs opened");
   if (!cluster || !events || !leases) throw new Error("a log is missing");
-  const network = clusterNetwork(settings.slot);
   // Replicas share the port. One that is started by itself takes a port behind it.
   const { socket } = context;
   const port = settings.apiPort + (socket === undefined ? numberOf(name) - 1 : 0);
-  const pki = ensurePki(
-    paths.data,
-    [network.kubernetesAddress, network.hostAddress, hostAddress()],
-    runtime,
-  );
   const dependencies = dependenciesOf(context, bus);
   // Leases keep no history. Only this process may change the logs, so compaction lives here.
   const compaction = startCompaction(dependencies, {

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { NatsBus } from "../../../nats/bus.ts";
 import { type Connection, connect } from "../../../nats/connect.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
 import type { ClusterSettings } from "../cluster.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 export interface BusConnection {
   readonly connection: Connection;
@@ -52,8 +53,10 @@ export function logReplicas({ natsUrl }: ClusterSettings): number {
  * Dependencies of an actor in this process; replicas of the same actor differ by process and pid.
  */
 export function dependenciesOf(
-  { runtime, logger, name }: ProcessContext,
+  { runtime, logger, name, paths }: ProcessContext,
   bus: Bus,
 ): ActorDependencies {
-  return { runtime, bus, logger, replica: `${name}-${process.pid}` };
+  // A data folder has one supervisor, which starts a process when the one of that name has ended.
+  const place = `${hostname()}:${paths.data}:${name}`;
+  return { runtime, bus, logger, replica: `${name}-${process.pid}`, process: place };
 }

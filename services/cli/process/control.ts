@@ -15,7 +15,7 @@ import { startScheduler } from "../../scheduler/start.ts";
 import { numberOf, replicasOf } from "../cluster.ts";
 import { SCHEDULER } from "../identities.ts";
 import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 const LOGS = ["cluster", "events", "leases"] as const;
 

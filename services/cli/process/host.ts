@@ -3,8 +3,8 @@ import type { Running } from "../../../shared/actor/dependencies.ts";
 import { clusterNetwork } from "../../node/network.ts";
 import { HOST_USER } from "../credentials.ts";
 import { connectBus } from "./bus.ts";
+import type { ProcessContext } from "./context.ts";
 import { startNodeProxy } from "./node.ts";
-import type { ProcessContext } from "./parts.ts";
 
 export async function runHost(context: ProcessContext): Promise<Running> {
   const { connection, bus } = await connectBus(context, HOST_USER);

@@ -14,7 +14,7 @@ import { startProxy } from "../../proxy/start.ts";
 import { DNS, PROXY } from "../identities.ts";
 import { hostAddress, processRuntime } from "../process-node.ts";
 import { connectBus, dependenciesOf } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 export const CLUSTER_DOMAIN = "cluster.local";
 /** The nodes of a machine answer DNS on one address, each on its own port from here on. */

@@ -4,7 +4,7 @@ import { startSimulatedNodes } from "../../kubelet/runtimes/simulated.ts";
 import { clusterNetwork } from "../../node/network.ts";
 import { SIMULATED_USER } from "../credentials.ts";
 import { connectBus, dependenciesOf } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext } from "./context.ts";
 
 export async function runSimulatedNodes(context: ProcessContext): Promise<Running> {
   const { settings } = context;

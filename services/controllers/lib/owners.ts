@@ -30,12 +30,12 @@ export interface Claimed<T> {
 /**
  * Sorts objects by what the owner is to do with them. Those of other controllers are left out.
  * @param dependents all that refer to the owner, in whatever role
- * @param labelled all that may be selected, by their labels
+ * @param uncontrolled all without a controller that may be selected, by their labels
  */
 export function claim<T extends KubernetesObject>(
   owner: KubernetesObject,
   dependents: readonly T[],
-  labelled: readonly T[],
+  uncontrolled: readonly T[],
   selected: (labels: Readonly<Record<string, string>>) => boolean,
 ): Claimed<T> {
   const owned: T[] = [];
@@ -44,11 +44,15 @@ export function claim<T extends KubernetesObject>(
     if (controllerOf(dependent)?.uid !== owner.metadata.uid) continue;
     (selected(dependent.metadata.labels ?? {}) ? owned : strangers).push(dependent);
   }
-  const orphans = labelled.filter(
-    (object) =>
-      controllerOf(object) === undefined &&
-      object.metadata.deletionTimestamp === undefined &&
-      selected(object.metadata.labels ?? {}),
+  return { owned, orphans: adoptable(uncontrolled, selected), strangers };
+}
+
+/** Of objects without a controller: those to be adopted by who selects them. */
+export function adoptable<T extends KubernetesObject>(
+  uncontrolled: readonly T[],
+  selected: (labels: Readonly<Record<string, string>>) => boolean,
+): readonly T[] {
+  return uncontrolled.filter(
+    ({ metadata }) => metadata.deletionTimestamp === undefined && selected(metadata.labels ?? {}),
   );
-  return { owned, orphans, strangers };
 }

@@ -1,7 +1,6 @@
 /** Questions about pods that several controllers ask, answered as upstream does. */
 import type { Pod, PodCondition } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
-import { parseTime } from "../../../shared/api/time.ts";
 import type { Key } from "../../../shared/store/store.ts";
 
 /** Counts towards a ReplicaSet's replicas: neither finished nor being deleted. */
@@ -20,23 +19,6 @@ export function conditionOf(pod: Pod, type: string): PodCondition | undefined {
 
 export function isReady(pod: Pod): boolean {
   return conditionOf(pod, "Ready")?.status === "True";
-}
-
-/**
- * Milliseconds until the pod counts as available (ready for `minReadySeconds`): 0 when it is now,
- * undefined while it is not ready.
- */
-export function msUntilAvailable(
-  pod: Pod,
-  minReadySeconds: number,
-  now: number,
-): number | undefined {
-  const ready = conditionOf(pod, "Ready");
-  if (ready?.status !== "True") return undefined;
-  if (minReadySeconds === 0) return 0;
-  const since = parseTime(ready.lastTransitionTime);
-  if (since === undefined) return undefined;
-  return Math.max(0, since + minReadySeconds * 1000 - now);
 }
 
 export function podKey(pod: Pod): Key {

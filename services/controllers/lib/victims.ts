@@ -1,47 +1,52 @@
 /** Which pods a ReplicaSet gives up first: upstream's ActivePodsWithRanks, in its order. */
-import type { Pod } from "../../../shared/api/generated/types.ts";
-import { parseTime } from "../../../shared/api/time.ts";
-import { conditionOf, isReady } from "./pods.ts";
+import type { PodFacts } from "./pod-facts.ts";
 
 const PHASES: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
-const DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
+
+interface Ranked {
+  readonly pod: PodFacts;
+  readonly rank: readonly number[];
+}
 
 /**
- * The pods, cheapest to lose first: unassigned, pending, not ready, low deletion cost, on a node
- * with many of its siblings, ready for a short time, restarted often, young; last by name, so that
- * the order is total.
+ * The `count` pods that are cheapest to lose, in order: unassigned, pending, not ready, low
+ * deletion cost, on a node with many of its siblings, ready for a short time, restarted often,
+ * young; last by uid, so that the order is total.
  */
 export function cheapestFirst(
-  pods: readonly Pod[],
-  siblings: readonly Pod[],
+  pods: readonly PodFacts[],
+  siblings: readonly PodFacts[],
   now: number,
-): readonly Pod[] {
+  count: number,
+): readonly PodFacts[] {
   const perNode = new Map<string, number>();
-  for (const pod of siblings) {
-    const node = pod.spec?.nodeName;
+  for (const { node } of siblings) {
     if (node) perNode.set(node, (perNode.get(node) ?? 0) + 1);
   }
-  const ranked = pods.map((pod) => ({ pod, rank: rankOf(pod, perNode, now) }));
-  ranked.sort((a, b) => compareRanks(a.rank, b.rank) || compareNames(a.pod, b.pod));
-  return ranked.map(({ pod }) => pod);
+  // In order, and never more than wanted: there may be a hundred times as many pods.
+  const cheapest: Ranked[] = [];
+  for (const pod of pods) {
+    const ranked = { pod, rank: rankOf(pod, perNode, now) };
+    const last = cheapest.length === count ? cheapest.at(-1) : undefined;
+    if (last !== undefined && compare(ranked, last) > 0) continue;
+    cheapest.splice(placeOf(ranked, cheapest), 0, ranked);
+    if (cheapest.length > count) cheapest.pop();
+  }
+  return cheapest.map(({ pod }) => pod);
 }
 
 /** Numbers compared in turn; the smaller goes first. */
-function rankOf(pod: Pod, perNode: ReadonlyMap<string, number>, now: number): readonly number[] {
-  const node = pod.spec?.nodeName;
-  const ready = isReady(pod);
-  const cost = Number(pod.metadata.annotations?.[DELETION_COST] ?? 0);
-  const restarts = (pod.status?.containerStatuses ?? []).map((status) => status.restartCount);
-  const readySince = parseTime(conditionOf(pod, "Ready")?.lastTransitionTime);
+function rankOf(pod: PodFacts, perNode: ReadonlyMap<string, number>, now: number): number[] {
+  const { node, ready } = pod;
   return [
     node ? 1 : 0,
-    PHASES[pod.status?.phase ?? "Pending"] ?? 1,
+    PHASES[pod.phase] ?? 1,
     ready ? 1 : 0,
-    Number.isInteger(cost) ? cost : 0,
-    -(perNode.get(node ?? "") ?? 0),
-    ready ? ageBucket(readySince, now) : 0,
-    -Math.max(0, ...restarts),
-    ageBucket(parseTime(pod.metadata.creationTimestamp), now),
+    pod.deletionCost,
+    -(perNode.get(node) ?? 0),
+    ready ? ageBucket(pod.readySince, now) : 0,
+    -pod.restarts,
+    ageBucket(pod.createdAt, now),
   ];
 }
 
@@ -54,15 +59,21 @@ function ageBucket(since: number | undefined, now: number): number {
   return Math.floor(Math.log2((now - since) * 1e6));
 }
 
-function compareRanks(a: readonly number[], b: readonly number[]): number {
-  for (let index = 0; index < a.length; index++) {
-    const difference = (a[index] as number) - (b[index] as number);
-    if (difference !== 0) return difference;
+function placeOf(ranked: Ranked, among: readonly Ranked[]): number {
+  let low = 0;
+  let high = among.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(among[middle] as Ranked, ranked) < 0) low = middle + 1;
+    else high = middle;
   }
-  return 0;
+  return low;
 }
 
-function compareNames(a: Pod, b: Pod): number {
-  const [left, right] = [a.metadata.uid ?? a.metadata.name, b.metadata.uid ?? b.metadata.name];
-  return left < right ? -1 : left > right ? 1 : 0;
+function compare(one: Ranked, other: Ranked): number {
+  for (let index = 0; index < one.rank.length; index++) {
+    const difference = (one.rank[index] as number) - (other.rank[index] as number);
+    if (difference !== 0) return difference;
+  }
+  return one.pod.uid < other.pod.uid ? -1 : one.pod.uid > other.pod.uid ? 1 : 0;
 }

@@ -2,6 +2,7 @@ import type { KubernetesObject } from "../object.ts";
 import type { Field, KindTable, Schema } from "../schema.ts";
 import { isAlwaysPresent, isBare, type Place, UNOWNED_METADATA, UNOWNED_ROOT } from "./compare.ts";
 import { type FieldSet, type FieldSetBuilder, LEAF, newNode, sortedBy } from "./field-set.ts";
+import { remember } from "./field-text.ts";
 import { isArray, isObject, type JsonObject } from "./json-value.ts";
 import { fieldElement } from "./path-element.ts";
 import { elementOf, fieldOrUntyped, itemField, type Shape, shapeOf } from "./typed.ts";
@@ -16,17 +17,10 @@ export function fieldsOfNew(object: KubernetesObject, table: KindTable): FieldSe
   const status = table.subresources.some(({ name }) => name === "status");
   const level = levelOf(table.schema, status ? "root without status" : "root");
   const set = fieldsNode(object, level) ?? LEAF;
-  if (!texts.has(set)) texts.set(set, JSON.stringify(set));
+  remember(set);
   if (trails > TRAILS_MAX) forgetAll();
   return set;
 }
-
-/** A set that `fieldsOfNew` has found as JSON; undefined for others. */
-export function knownText(set: object): string | undefined {
-  return texts.get(set);
-}
-
-const texts = new WeakMap<object, string>();
 
 /** As in compare.ts; whether the root's status counts depends on the kind. */
 type Where = Place | "root without status";

@@ -5,9 +5,9 @@ import {
   type FieldSet,
   type FieldSetBuilder,
   isEmptySet,
-  sorted,
   union,
 } from "./field-set.ts";
+import { knownText, storedSet } from "./field-text.ts";
 import { isObject } from "./json-value.ts";
 import { canonicalElement } from "./path-element.ts";
 
@@ -68,7 +68,8 @@ export function decodeManagers(
   for (const entry of entries ?? []) {
     if (entry.operation !== "Apply" && entry.operation !== "Update") return undefined;
     if (!entry.apiVersion || entry.fieldsType !== "FieldsV1") return undefined;
-    const set = decodeSet(entry.fieldsV1 ?? {});
+    const fields = entry.fieldsV1 ?? {};
+    const set = knownText(fields) === undefined ? decodeSet(fields) : (fields as FieldSet);
     if (!set) return undefined;
     managers.push({
       name: entry.manager ?? "",
@@ -108,7 +109,7 @@ export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry
 
 function encodeManager(manager: Manager): ManagedFieldsEntry {
   if (manager.entry && manager.entry.fieldsV1 === (manager.set as object)) return manager.entry;
-  return entryOf(manager, sorted(manager.set));
+  return entryOf(manager, storedSet(manager.set));
 }
 
 /** The entry of a manager whose fields are these, in Kubernetes' order. */

@@ -1,8 +1,8 @@
 /** RollingUpdate: up within maxSurge, then down within maxUnavailable, one of them per pass. */
 
 import type { Snapshot } from "../../../../shared/actor/controller.ts";
-import type { Deployment, Pod, ReplicaSet } from "../../../../shared/api/generated/types.ts";
-import { isActive, msUntilAvailable } from "../pods.ts";
+import type { Deployment, ReplicaSet } from "../../../../shared/api/generated/types.ts";
+import { isActive, msUntilAvailable, podsOf } from "../pod-facts.ts";
 import { createNewReplicaSet, newReplicas, type Revisions, sumOf } from "./revision.ts";
 import { emptyStep, joined, maxUnavailable, resize, type Step } from "./step.ts";
 
@@ -82,10 +82,12 @@ function removeHealthy(
 function availabilityAt(all: readonly ReplicaSet[], at: Snapshot): ReadonlyMap<ReplicaSet, number> {
   return new Map(
     all.map((rs) => {
-      const pods = at.ownedBy<Pod>("pods", rs.metadata.uid as string).filter(isActive);
       const seconds = rs.spec?.minReadySeconds ?? 0;
-      const available = pods.filter((pod) => msUntilAvailable(pod, seconds, at.now) === 0);
-      return [rs, Math.min(available.length, rs.spec?.replicas ?? 0)] as const;
+      let available = 0;
+      for (const pod of podsOf(rs, at)) {
+        if (isActive(pod) && msUntilAvailable(pod, seconds, at.now) === 0) available++;
+      }
+      return [rs, Math.min(available, rs.spec?.replicas ?? 0)] as const;
     }),
   );
 }

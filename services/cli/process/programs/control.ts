@@ -1,0 +1,4 @@
+import { runControl } from "../control.ts";
+import { runProcess } from "../run.ts";
+
+void runProcess(runControl);

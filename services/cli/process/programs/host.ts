@@ -1,0 +1,4 @@
+import { runHost } from "../host.ts";
+import { runProcess } from "../run.ts";
+
+void runProcess(runHost);
