@@ -1,8 +1,9 @@
-// Bundles the program that decides a history again with changed actors: the replay of this
-// checkout, and the actors of another, or what a module exports.
+// `node change.mjs <path> <file>`: bundles the program that decides a history again with changed
+// actors into the file: the replay of this checkout, and the actors of another, or what a module
+// exports. A program of its own, since the compiler is no part of the built `cox`.
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { BANNER, sourceUrls } from "./build.mjs";
 
@@ -15,7 +16,7 @@ const ACTORS = [
 const MODULES = ["index.ts", "index.mjs", "index.js"];
 
 /** What `--with` names: a checkout, or a module. @throws Error in words for the user */
-export function changeAt(path) {
+function changeAt(path) {
   const at = resolve(path);
   if (!existsSync(at)) throw new Error(`There is no ${path}.`);
   if (statSync(at).isFile()) return { module: at };
@@ -29,8 +30,8 @@ export function changeAt(path) {
   throw new Error(`${path} is neither a checkout nor a module (${MODULES.join(", ")}).`);
 }
 
-/** Writes the program into `file`. @throws Error with the compiler's message */
-export async function bundleChange(root, change, file) {
+/** @throws Error with the compiler's message */
+async function bundleChange(root, change, file) {
   const child = join(root, "services/replay/child.ts");
   // The program is elsewhere, but data files are found from where programs are built.
   const besideDist = JSON.stringify(pathToFileURL(join(root, "dist", "replay.js")).href);
@@ -70,4 +71,13 @@ function inPlaceOfOurs(root, { checkout, module }) {
       });
     },
   };
+}
+
+const [path, file] = process.argv.slice(2);
+try {
+  const root = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
+  await bundleChange(root, changeAt(path), file);
+} catch (error) {
+  process.stderr.write(error.message);
+  process.exitCode = 1;
 }

@@ -1,11 +1,12 @@
 /** `cox replay --with`: other code decides the same history, in a process of its own. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { type History, readVersions } from "../../../shared/log/history.ts";
 import {
   RECORDING_FORMAT,
@@ -17,13 +18,9 @@ import { recordsBetween } from "../../replay/replay.ts";
 import type { Report } from "../../replay/tally.ts";
 import { UsageError } from "../usage-error.ts";
 
-interface ChangeBundler {
-  changeAt(path: string): object;
-  bundleChange(root: string, change: object, file: string): Promise<void>;
-}
-
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const BUNDLER = new URL("../build/change.mjs", import.meta.url).href;
+/** Compiles; see there. */
+const BUNDLER = fileURLToPath(new URL("../build/change.mjs", import.meta.url));
+const run = promisify(execFile);
 
 export interface Question {
   readonly history: History;
@@ -38,22 +35,21 @@ export interface Question {
  * @throws UsageError when it cannot be compiled, or fails
  */
 export async function replayWith(path: string, question: Question): Promise<Report> {
-  const { changeAt, bundleChange } = (await import(BUNDLER)) as ChangeBundler;
   const folder = mkdtempSync(join(tmpdir(), "cox-replay-"));
   try {
     const program = join(folder, "replay.mjs");
-    try {
-      await bundleChange(ROOT, changeAt(path), program);
-    } catch (error) {
-      throw new UsageError((error as Error).message);
-    }
-    return await run(program, path, question);
+    await run(process.execPath, [BUNDLER, path, program]).catch(
+      (error: { readonly stderr?: string; readonly message: string }) => {
+        throw new UsageError(error.stderr || error.message);
+      },
+    );
+    return await decide(program, path, question);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function run(program: string, path: string, question: Question): Promise<Report> {
+async function decide(program: string, path: string, question: Question): Promise<Report> {
   const { actor } = question;
   const child = spawn(process.execPath, [program, ...(actor === undefined ? [] : [actor])], {
     stdio: ["pipe", "pipe", "inherit"],
