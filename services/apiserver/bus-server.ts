@@ -42,6 +42,8 @@ const QUEUE = "apiserver";
  * of them whatever else has arrived has its turn, so that people do not wait behind all of them.
  */
 const LIGHT: ReadonlySet<string> = new Set(["get", "watch", "token"]);
+/** When so much of a turn has passed, no other request or plan is begun in it. */
+const TURN_MS_MAX = 8;
 
 export interface BusServerOptions {
   /** As the apiserver. */
@@ -93,8 +95,9 @@ class BusServer {
   readonly #events: EventIndex;
   readonly #replica: string;
   readonly #underWay = new Set<Promise<void>>();
-  /** In the order of arrival; one is begun in each turn of the event loop. */
-  readonly #waiting: BusMessage[] = [];
+  /** In the order of arrival; those that take a turn of the event loop together are short. */
+  readonly #waiting: (() => void)[] = [];
+  #turnDue = false;
   /** Plans under way by trace: a repetition joins the first. */
   readonly #plans = new Map<string, Promise<PlanResponse>>();
 
@@ -112,7 +115,8 @@ class BusServer {
   }
 
   async settled(): Promise<void> {
-    for (const message of this.#waiting.splice(0)) this.#take(message);
+    // A request may leave the parts of it behind.
+    while (this.#waiting.length > 0) for (const begin of this.#waiting.splice(0)) begin();
     await Promise.all(this.#underWay);
   }
 
@@ -123,15 +127,23 @@ class BusServer {
       this.#take(message);
       return;
     }
-    this.#waiting.push(message);
-    if (this.#waiting.length === 1) this.#takeSoon();
+    this.#inTurn(() => this.#take(message));
   }
 
-  #takeSoon(): void {
-    this.#context.runtime.timers.after(0, () => {
-      const message = this.#waiting.shift();
-      if (message !== undefined) this.#take(message);
-      if (this.#waiting.length > 0) this.#takeSoon();
+  #inTurn(begin: () => void): void {
+    this.#waiting.push(begin);
+    if (!this.#turnDue) this.#beginSoon();
+  }
+
+  #beginSoon(): void {
+    const { timers, clock } = this.#context.runtime;
+    this.#turnDue = true;
+    timers.after(0, () => {
+      const turnEnds = clock.monotonic() + TURN_MS_MAX;
+      do this.#waiting.shift()?.();
+      while (this.#waiting.length > 0 && clock.monotonic() < turnEnds);
+      this.#turnDue = this.#waiting.length > 0;
+      if (this.#turnDue) this.#beginSoon();
     });
   }
 
@@ -189,7 +201,13 @@ class BusServer {
   /** Plans that were decided apart: none waits for another or fails with it. */
   async #planEach(user: UserInfo, message: BusMessage): Promise<PlansResponse> {
     const { plans } = parseMessage(plansMessage, message.data);
-    return { responses: await Promise.all(plans.map((plan) => this.#plan(user, plan))) };
+    const work = plans.map(
+      (plan) =>
+        new Promise<PlanResponse | StatusBody>((resolve) => {
+          this.#inTurn(() => resolve(this.#plan(user, plan)));
+        }),
+    );
+    return { responses: await Promise.all(work) };
   }
 
   async #plan(user: UserInfo, asked: PlanRequest): Promise<PlanResponse | StatusBody> {

@@ -5,9 +5,12 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dataFolder, type NodeRuntime } from "./cluster.ts";
 import { addHistoryCommands } from "./history/commands.ts";
+import { withSource } from "./history/source-options.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { setup } from "./setup.ts";
+import { addSimulation } from "./sim/command.ts";
 import { UsageError } from "./usage-error.ts";
+import type { VerifyFlags } from "./verify.ts";
 
 const program = new Command("cox")
   .description("Coxswain: a Kubernetes control plane of stateless actors on NATS JetStream")
@@ -120,16 +123,17 @@ program
     process.exitCode = await runKubectl(dataFolder(data), args);
   });
 
-program
-  .command("sim")
-  .description("run the control plane in simulation, on virtual time, with faults")
-  .option("--seeds <A..B>", "which seeds", "1..100")
-  .option("--faults <file>", "a fault file (default: all kinds of faults)")
-  .option("--steps <n>", "operations of the workload", whole)
-  .option("--trace", "print what happens")
-  .action(async (flags: { seeds: string; faults?: string; steps?: number; trace?: boolean }) => {
-    const { simulate } = await import("./sim.ts");
-    process.exitCode = await simulate(flags);
+addSimulation(program);
+
+withSource(program.command("verify"))
+  .description("check the invariants on every commit of the log; exits with 1 if one was broken")
+  .option("--from <moment>", "a revision, a time or an age (-10m) (default: where history begins)")
+  .option("-f, --follow", "go on with what happens from now on")
+  .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
+  .action(async (flags: VerifyFlags) => {
+    const { verify } = await import("./verify.ts");
+    const { STANDARD_OUTPUT } = await import("./history/output.ts");
+    process.exitCode = await verify(flags, STANDARD_OUTPUT);
   });
 
 addHistoryCommands(program);

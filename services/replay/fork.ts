@@ -3,6 +3,7 @@
 import { encodeObject } from "../../shared/api/encode.ts";
 import type { ConfigMap, Lease, Node, Service } from "../../shared/api/generated/types.ts";
 import { keyOf } from "../../shared/api/key.ts";
+import { NO_FAULTS } from "../../shared/faults/language.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { History } from "../../shared/log/history.ts";
 import { historyInMemory } from "../../shared/log/memory-history.ts";
@@ -11,7 +12,6 @@ import type { MemoryStore } from "../../shared/store/memory.ts";
 import type { Revision, Version } from "../../shared/store/store.ts";
 import { type Logs, type Member, SimulatedCluster } from "../../test/sim/cluster.ts";
 import { membersOf } from "../../test/sim/control-plane.ts";
-import { NO_FAULTS } from "../../test/sim/faults.ts";
 import { SimulatedLog } from "../../test/sim/log.ts";
 import { SimulatedNetwork } from "../../test/sim/network.ts";
 import { pastLogs } from "../apiserver/past/start.ts";

@@ -126,6 +126,10 @@ export class SeededRuntime implements Runtime {
       if (time === undefined || time > limitMs) return false;
       const event = this.#queue.pop();
       if (event.cancelled || !event.process.alive) continue;
+      if (event.process.pausedUntil > time) {
+        this.#queue.push(event.process.pausedUntil, event);
+        continue;
+      }
       this.#nowMs = Math.max(this.#nowMs, time);
       this.#run(event);
       await this.settle();
@@ -199,6 +203,7 @@ export class SimulatedProcess implements Runtime {
   readonly ids: Ids;
   #skewMs: number;
   #alive = true;
+  #pausedUntil = 0;
   readonly #onCrash: (() => void)[] = [];
 
   constructor(
@@ -235,6 +240,18 @@ export class SimulatedProcess implements Runtime {
   /** Sets the wall clock this far from true time. */
   skew(ms: number): void {
     this.#skewMs = ms;
+  }
+
+  /** Virtual time before which nothing of it runs. */
+  get pausedUntil(): number {
+    return this.#pausedUntil;
+  }
+
+  /** Stops the process for so long: what is due for it meanwhile waits, in order. 0: it goes on. */
+  pause(ms: number): void {
+    const until = this.simulator.nowMs + ms;
+    if (ms > 0) this.simulator.trace(`pause ${this.name}/${this.incarnation}`);
+    this.#pausedUntil = until;
   }
 
   /**

@@ -1,18 +1,29 @@
 import type { Key } from "./store.ts";
 import type { Entry } from "./view.ts";
 
+/** Stands where an entry was: the order of the keys holds, and the entry is let go. */
+class Gap {
+  readonly key: Key;
+
+  constructor(key: Key) {
+    this.key = key;
+  }
+}
+
 /**
  * Entries in key order. `list` hands out the array itself; the next change after that copies the
  * array (not the entries), so a reader may keep what it was given for as long as it likes.
  */
 export class SortedEntries {
-  #entries: Entry[] = [];
+  #entries: (Entry | Gap)[] = [];
+  /** How many are gaps: removing many costs moving the others once. */
+  #gaps = 0;
   /** New keys that have not been put in order yet: loading many costs one sort. */
   #pending: Entry[] = [];
   #shared = false;
 
   get size(): number {
-    return this.#entries.length + this.#pending.length;
+    return this.#entries.length - this.#gaps + this.#pending.length;
   }
 
   /** Adds an entry whose key is not there yet. */
@@ -31,15 +42,19 @@ export class SortedEntries {
   remove(key: Key): void {
     this.#settle();
     const index = this.#indexOf(key);
-    if (this.#entries[index]?.key !== key) return;
+    const present = this.#entries[index];
+    if (present?.key !== key || present instanceof Gap) return;
     this.#own();
-    this.#entries.splice(index, 1);
+    this.#entries[index] = new Gap(key);
+    this.#gaps += 1;
+    if (this.#gaps * 2 > this.#entries.length) this.#close();
   }
 
   list(): readonly Entry[] {
     this.#settle();
+    this.#close();
     this.#shared = true;
-    return this.#entries;
+    return this.#entries as Entry[];
   }
 
   #settle(): void {
@@ -51,7 +66,17 @@ export class SortedEntries {
     this.#merge(pending);
   }
 
-  /** From the end, so that each entry moves once; comparing only where the new ones belong. */
+  #close(): void {
+    if (this.#gaps === 0) return;
+    this.#entries = this.#entries.filter((entry) => !(entry instanceof Gap));
+    this.#gaps = 0;
+    this.#shared = false;
+  }
+
+  /**
+   * From the end, so that each entry moves once; comparing only where the new ones belong. One that
+   * has come back stands in front of its gap, where `#indexOf` finds it first.
+   */
   #merge(sorted: readonly Entry[]): void {
     const entries = this.#entries;
     let end = entries.length;

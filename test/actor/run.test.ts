@@ -4,8 +4,8 @@ import { joinMembership, soleMember } from "../../shared/actor/membership.ts";
 import type { Plan } from "../../shared/actor/plan.ts";
 import { type RunOptions, runController } from "../../shared/actor/run.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { parseFaults } from "../../shared/faults/language.ts";
 import type { Key } from "../../shared/store/store.ts";
-import { parseFaults } from "../sim/faults.ts";
 import { World } from "./world.ts";
 
 const KEY = "primaries/default/a";

@@ -4,12 +4,12 @@ import { type ActorDependencies, silentLogger } from "../../shared/actor/depende
 import type { Action } from "../../shared/actor/plan.ts";
 import { encodeObject } from "../../shared/api/encode.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { NO_FAULTS } from "../../shared/faults/language.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
 import { SeededRuntime, type SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import { ConflictError, type Key, type Write } from "../../shared/store/store.ts";
-import { NO_FAULTS } from "../sim/faults.ts";
 import { SimulatedLog } from "../sim/log.ts";
 import { SimulatedNetwork } from "../sim/network.ts";
 

@@ -1,6 +1,7 @@
 import type { Engine } from "../../services/apiserver/request.ts";
 import { startApiserver } from "../../services/apiserver/start.ts";
 import { controllers } from "../../services/controllers/index.ts";
+import { type Faults, NO_FAULTS } from "../../shared/faults/language.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { History } from "../../shared/log/history.ts";
 import { historyInMemory } from "../../shared/log/memory-history.ts";
@@ -9,7 +10,6 @@ import type { Version } from "../../shared/store/store.ts";
 import { type Call, requestOf } from "../apiserver/harness.ts";
 import { createLogs, type Logs, type Member, SimulatedCluster } from "../sim/cluster.ts";
 import { membersOf } from "../sim/control-plane.ts";
-import { type Faults, NO_FAULTS } from "../sim/faults.ts";
 import { SimulatedNetwork } from "../sim/network.ts";
 import { prepare, SERVICE_NETWORK } from "../sim/prepared.ts";
 

@@ -9,12 +9,12 @@ import { ACTORS, type Actors } from "../../services/replay/actors.ts";
 import { reportOf } from "../../services/replay/replay.ts";
 import type { Report } from "../../services/replay/tally.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
+import { parseFaults } from "../../shared/faults/language.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { History } from "../../shared/log/history.ts";
 import { RecordingReader } from "../../shared/log/recording.ts";
 import { SeededRuntime } from "../../shared/runtime/seeded.ts";
 import { World } from "../history/world.ts";
-import { parseFaults } from "../sim/faults.ts";
 import { lifeOf } from "./life.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

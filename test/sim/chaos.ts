@@ -1,7 +1,15 @@
+import {
+  type Faults,
+  NO_FAULTS,
+  names,
+  parseFaults,
+  type Striking,
+  type StrikingFault,
+} from "../../shared/faults/language.ts";
+import { drawIn, Timetable } from "../../shared/faults/timetable.ts";
 import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
-import { type Faults, NO_FAULTS, names, parseFaults } from "./faults.ts";
-import type { SimulatedNetwork } from "./network.ts";
+import type { Cut, SimulatedNetwork } from "./network.ts";
 
 /** What the faults strike: who runs, and how one comes back after a crash. */
 export interface Target {
@@ -17,71 +25,108 @@ export class Chaos {
   readonly #simulator: SeededRuntime;
   readonly #network: SimulatedNetwork;
   readonly #target: Target;
-  readonly #random: RandomStream;
   readonly #cut = new Set<SimulatedProcess>();
+  readonly #timetable: Timetable;
+  readonly #all: Faults;
   #faults: Faults;
+  /** A process that was killed for long comes back by this time, virtual milliseconds. */
+  lastReturnMs = 0;
   crashes = 0;
 
   constructor(network: SimulatedNetwork, target: Target) {
     this.#network = network;
     this.#simulator = network.simulator;
     this.#target = target;
+    this.#all = network.faults;
     this.#faults = network.faults;
-    this.#random = this.#simulator.random.stream("chaos");
-    this.#simulator.boundary = (process, effect) => this.#strike(process, effect);
-    if (this.#faults.partition) this.#partitionLater();
+    this.#simulator.boundary = (process, effect) => this.#crash(process, effect);
+    const random = this.#simulator.random.stream("timetable");
+    this.#timetable = new Timetable(this.#all, this.#simulator.timers, random, {
+      lasting: (faults) => {
+        this.#faults = faults;
+        network.faults = faults;
+      },
+      strike: (kind, index, forMs) => this.#strike(kind, index, forMs),
+    });
+    this.#timetable.start();
   }
 
   /** The wall clock of a process that starts now is this far off. */
   skewOf(name: string): number {
     const { clockSkew } = this.#faults;
-    return clockSkew && names(clockSkew.actor, name) ? drawIn(this.#random, clockSkew.ms) : 0;
+    if (clockSkew === undefined || !names(clockSkew.actor, name)) return 0;
+    const drawn = this.#network.dice.roll("clockSkew", name, 1);
+    return drawn ? drawIn(drawn, clockSkew.ms) : 0;
   }
 
   /** From now on nothing goes wrong. */
   stop(): void {
+    this.#timetable.stop();
     this.#faults = NO_FAULTS;
     this.#network.faults = NO_FAULTS;
     this.#simulator.boundary = undefined;
     this.#heal();
-    for (const process of this.#target.alive()) process.skew(0);
+    for (const process of this.#target.alive()) {
+      process.skew(0);
+      process.pause(0);
+    }
   }
 
-  #strike(process: SimulatedProcess, effect: string): void {
+  #crash(process: SimulatedProcess, effect: string): void {
     const { crash } = this.#faults;
     if (crash === undefined || !names(crash.actor, process.name)) return;
     if (!this.#target.owns(process)) return;
     if (crash.between && !(crash.between as readonly string[]).includes(effect)) return;
-    if (this.#random.next() >= crash.probability) return;
+    const drawn = this.#network.dice.roll("crash", process.name, crash.probability);
+    if (drawn === undefined) return;
     this.crashes++;
     process.crash();
-    this.#target.restart(process.name, drawIn(this.#random, crash.downMs));
+    this.#target.restart(process.name, drawIn(drawn, crash.downMs));
   }
 
-  #partitionLater(): void {
-    const { partition } = this.#faults;
-    if (partition === undefined) return;
-    this.#simulator.timers.after(drawIn(this.#random, partition.everyMs), () => this.#partition());
-  }
-
-  #partition(): void {
-    const { partition } = this.#faults;
-    if (partition === undefined) return;
-    const able = this.#target.alive().filter(({ name }) => names(partition.actor, name));
-    const count = partition.mode === "isolateSingle" ? 1 : Math.floor(able.length / 2);
-    for (let index = 0; index < count && able.length > 0; index++) {
-      const [process] = able.splice(this.#random.integer(able.length), 1);
-      this.#isolate(process as SimulatedProcess, partition.symmetry);
+  #strike(kind: Striking, index: number, forMs: number): void {
+    const fault = this.#all[kind]?.[index];
+    if (fault === undefined) return;
+    const drawn = this.#network.dice.roll(kind, String(index), 1);
+    if (drawn === undefined) return;
+    const able = this.#target
+      .alive()
+      .filter((process) => this.#target.owns(process) && names(fault.actor, process.name));
+    if (kind === "partition") {
+      const partition = this.#all.partition?.[index] as StrikingFault<"partition">;
+      this.#partition(partition, able, forMs, drawn);
+      return;
     }
-    this.#simulator.timers.after(drawIn(this.#random, partition.stabilityMs), () => {
-      this.#heal();
-      this.#partitionLater();
-    });
+    const process = able[drawn.integer(able.length)];
+    if (process === undefined) return;
+    if (kind === "pause") process.pause(forMs);
+    else this.#kill(process, this.#all.kill?.[index] as StrikingFault<"kill">, drawn);
   }
 
-  #isolate(process: SimulatedProcess, symmetry: "symmetric" | "asymmetric"): void {
-    const oneWay = symmetry === "asymmetric" ? this.#random.integer(2) : undefined;
-    const cut = { send: oneWay !== 1, receive: oneWay !== 0 };
+  #kill(process: SimulatedProcess, fault: StrikingFault<"kill">, drawn: RandomStream): void {
+    const downMs = drawIn(drawn, fault.downMs);
+    this.crashes++;
+    this.lastReturnMs = Math.max(this.lastReturnMs, this.#simulator.nowMs + downMs);
+    process.crash();
+    this.#target.restart(process.name, downMs);
+  }
+
+  #partition(
+    { mode, symmetry }: StrikingFault<"partition">,
+    able: SimulatedProcess[],
+    forMs: number,
+    drawn: RandomStream,
+  ): void {
+    const count = mode === "isolateSingle" ? 1 : Math.floor(able.length / 2);
+    for (let index = 0; index < count && able.length > 0; index++) {
+      const [process] = able.splice(drawn.integer(able.length), 1);
+      const oneWay = symmetry === "asymmetric" ? drawn.integer(2) : undefined;
+      this.#isolate(process as SimulatedProcess, { send: oneWay !== 1, receive: oneWay !== 0 });
+    }
+    this.#simulator.timers.after(forMs, () => this.#heal());
+  }
+
+  #isolate(process: SimulatedProcess, cut: Cut): void {
     this.#simulator.trace(`cut ${process.name} ${JSON.stringify(cut)}`);
     this.#cut.add(process);
     this.#network.cut(process, cut);
@@ -94,10 +139,6 @@ export class Chaos {
     }
     this.#cut.clear();
   }
-}
-
-function drawIn(random: RandomStream, [least, most]: readonly [number, number]): number {
-  return least + random.next() * (most - least);
 }
 
 /**
@@ -123,12 +164,24 @@ export function drawFaults(random: RandomStream): Faults {
     partition: maybe(0.4, () => ({
       mode: random.next() < 0.7 ? "isolateSingle" : "isolateHalf",
       symmetry: random.next() < 0.5 ? "symmetric" : "asymmetric",
-      everyMs: [500, 5_000],
-      stabilityMs: [200, 3_000],
+      every: [500, 5_000],
+      for: [200, 3_000],
     })),
     clog: maybe(0.3, () => ({ probability: upTo(0.01), meanMs: 5 + upTo(300) })),
     clockSkew: maybe(0.4, () => ({ ms: [-upTo(3_000), upTo(3_000)] })),
-    log: maybe(0.3, () => ({ unavailable: upTo(0.05), unknownOutcome: upTo(0.05) })),
+    log: maybe(0.3, () => ({
+      unavailable: upTo(0.05),
+      unknownOutcome: upTo(0.05),
+      slowSync: { probability: upTo(0.1), ms: [5, 300] },
+    })),
+    // Longer than a node may be silent before its pods are given up.
+    kill: maybe(0.06, () => ({
+      actor: "node-*",
+      every: [2_000, 8_000],
+      when: { from: 0, until: 9_000 },
+      downMs: [52_000, 80_000],
+    })),
+    pause: maybe(0.1, () => ({ actor: "*", every: [2_000, 8_000], for: [100, 3_000] })),
   };
   return parseFaults(drawn);
 }

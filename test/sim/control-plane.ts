@@ -1,4 +1,5 @@
 import { startApiserver } from "../../services/apiserver/start.ts";
+import { type CompactionConfig, startCompaction } from "../../services/compaction/start.ts";
 import { startControllers } from "../../services/controllers/start.ts";
 import { startSimulatedNodes } from "../../services/kubelet/runtimes/simulated.ts";
 import { builtInStages } from "../../services/kubelet/stages/load.ts";
@@ -14,6 +15,9 @@ import type { Store } from "../../shared/store/store.ts";
 import type { Logs, Member } from "./cluster.ts";
 import { SERVICE_NETWORK } from "./prepared.ts";
 
+/** How far back the log can be read, and how often it is cut; virtual milliseconds. */
+export type Compaction = Required<Pick<CompactionConfig, "horizonMs" | "everyMs">>;
+
 export interface ControlPlane {
   /** Of every actor. */
   readonly replicas: number;
@@ -23,6 +27,8 @@ export interface ControlPlane {
   readonly decisions: DecisionSink;
   /** Default: as `prepare` has set it up. */
   readonly serviceCidr?: string;
+  /** Absent: the log forgets nothing. */
+  readonly compaction?: Compaction;
   /** A test that plants a mistake puts itself between the actors and what they use. */
   readonly wrapDependencies?: (dependencies: ActorDependencies) => ActorDependencies;
   readonly wrapStore?: (store: Store) => Store;
@@ -53,12 +59,20 @@ function wrapped(plane: ControlPlane, dependencies: ActorDependencies): ActorDep
 }
 
 async function startApiserverProcess(
-  { logs, serviceCidr, wrapStore = (store) => store }: ControlPlane,
+  { logs, compaction, serviceCidr, wrapStore = (store) => store }: ControlPlane,
   dependencies: ActorDependencies,
   process: SimulatedProcess,
 ): Promise<void> {
   const open = (name: keyof Logs): Store => wrapStore(logs[name].open(process));
   const stores = { cluster: open("cluster"), events: open("events"), leases: open("leases") };
+  if (compaction !== undefined) {
+    const membership = joinMembership(dependencies, "compaction");
+    startCompaction(dependencies, {
+      stores: { cluster: stores.cluster },
+      membership,
+      ...compaction,
+    });
+  }
   const network = { ...SERVICE_NETWORK, ...(serviceCidr !== undefined && { serviceCidr }) };
   await startApiserver(dependencies, { stores, network });
 }

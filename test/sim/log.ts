@@ -1,3 +1,5 @@
+import { type Faults, latencyOf, names } from "../../shared/faults/language.ts";
+import { drawIn } from "../../shared/faults/timetable.ts";
 import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import type { MemoryStore } from "../../shared/store/memory.ts";
@@ -13,7 +15,6 @@ import {
   type Write,
   type WriteHeaders,
 } from "../../shared/store/store.ts";
-import { type Faults, names } from "./faults.ts";
 import type { SimulatedNetwork } from "./network.ts";
 
 /** How long a client of the log tries before it gives up on a log it is cut off from. */
@@ -34,6 +35,10 @@ export class SimulatedLog {
   readonly simulator: SeededRuntime;
   readonly store: MemoryStore;
   readonly acknowledged: Acknowledged[] = [];
+  /** Processes that see nothing above a revision for now, by name. */
+  readonly held = new Map<string, Revision>();
+  /** Who sent the commit that the log takes at this moment, or took last. */
+  committer = "";
   readonly network: SimulatedNetwork;
   readonly name: string;
 
@@ -66,13 +71,20 @@ class RemoteStore implements Store {
   }
 
   commit(writes: readonly Write[], headers: WriteHeaders): Promise<Revision[]> {
-    const { faults } = this.#log;
+    const { faults, network } = this.#log;
+    const roll = (fault: string, probability: number) =>
+      probability > 0 ? network.dice.roll(fault, this.#process.name, probability) : undefined;
     const commit = async (): Promise<Revision[]> => {
-      if (this.#random.next() < (faults.log?.unavailable ?? 0)) {
+      if (roll("log.unavailable", faults.log?.unavailable ?? 0)) {
         throw new UnavailableError("the log is not reachable");
       }
+      if (faults.log?.diskFull) throw new UnavailableError("the log's disk is full");
+      const slow = faults.log?.slowSync;
+      const drawn = slow && roll("log.slowSync", slow.probability);
+      if (drawn) await this.#log.simulator.timers.sleep(drawIn(drawn, slow.ms));
+      this.#log.committer = this.#process.name;
       const revisions = await this.#log.store.commit(writes, headers);
-      if (this.#random.next() < (faults.log?.unknownOutcome ?? 0)) {
+      if (roll("log.unknownOutcome", faults.log?.unknownOutcome ?? 0)) {
         throw new UnknownOutcomeError("the connection broke");
       }
       return revisions;
@@ -149,9 +161,14 @@ class RemoteStore implements Store {
   }
 
   #latency(): number {
-    const [least, most] = this.#log.faults.latency.ms;
+    const [least, most] = latencyOf(this.#log.faults, this.#process.name);
     return least + this.#random.next() * (most - least);
   }
+}
+
+interface Delivery {
+  readonly revision: Revision;
+  readonly deliver: () => void;
 }
 
 /** A consumer that gets every version in order, sometimes late, sometimes many at once. */
@@ -160,7 +177,7 @@ class LaggingWatch implements Watch {
   readonly #process: SimulatedProcess;
   readonly #handler: WatchHandler;
   readonly #random: RandomStream;
-  #queue: (() => void)[] = [];
+  #queue: Delivery[] = [];
   #deliveryDue = false;
   #lagMs = 0;
   #inner: Watch | undefined;
@@ -175,11 +192,37 @@ class LaggingWatch implements Watch {
   }
 
   follow(prefix: string, from: Revision | "snapshot"): void {
-    this.#inner = this.#log.store.watch(prefix, from, {
-      version: (version) => this.#push(() => this.#handler.version(version), version.more),
-      caughtUp: (revision) => this.#push(() => this.#handler.caughtUp?.(revision), false),
-      failed: (error) => this.#push(() => this.#handler.failed(error), false),
-    });
+    const view = this.#log.held.get(this.#process.name);
+    if (from === "snapshot" && view !== undefined) void this.#followPast(prefix, view);
+    else this.#inner = this.#log.store.watch(prefix, from, this.#taker());
+  }
+
+  /** Begins as a copy of the log would that has not come further than `view`. */
+  async #followPast(prefix: string, view: Revision): Promise<void> {
+    const { versions } = await this.#log.store.list(prefix, view);
+    if (this.#stopped) return;
+    const taker = this.#taker();
+    versions.sort((a, b) => a.revision - b.revision);
+    for (const version of versions) taker.version({ ...version, more: false });
+    taker.caughtUp(view);
+    const { version, failed } = taker;
+    this.#inner = this.#log.store.watch(prefix, view, { version, failed });
+  }
+
+  #taker() {
+    const handler = this.#handler;
+    return {
+      version: (version: Version): void => {
+        const { revision, more } = version;
+        this.#push({ revision, deliver: () => handler.version(version) }, more);
+      },
+      caughtUp: (revision: Revision): void => {
+        this.#push({ revision, deliver: () => handler.caughtUp?.(revision) }, false);
+      },
+      failed: (error: Error): void => {
+        this.#push({ revision: 0, deliver: () => handler.failed(error) }, false);
+      },
+    };
   }
 
   stop(): void {
@@ -188,8 +231,8 @@ class LaggingWatch implements Watch {
     this.#queue = [];
   }
 
-  #push(deliver: () => void, more: boolean): void {
-    this.#queue.push(deliver);
+  #push(delivery: Delivery, more: boolean): void {
+    this.#queue.push(delivery);
     if (!more && !this.#deliveryDue) this.#deliverAfter(this.#delay());
   }
 
@@ -206,28 +249,37 @@ class LaggingWatch implements Watch {
       return;
     }
     const { unobserved } = this.#log.faults;
-    if (unobserved && this.#hits(unobserved.actor) && this.#random.next() < unobserved.coalesce) {
+    if (unobserved && this.#hits(unobserved.actor)) {
       // Stays until there is more, or a while has passed.
-      this.#deliverAfter(20 + 80 * this.#random.next());
-      return;
+      const waits = this.#roll("unobserved", unobserved.coalesce);
+      if (waits) {
+        this.#deliverAfter(20 + 80 * waits.next());
+        return;
+      }
     }
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const deliver of queue) {
+    const seen = this.#log.held.get(this.#process.name) ?? Number.POSITIVE_INFINITY;
+    const queue = this.#queue.filter(({ revision }) => revision <= seen);
+    this.#queue = this.#queue.filter(({ revision }) => revision > seen);
+    if (this.#queue.length > 0) this.#deliverAfter(20);
+    for (const { deliver } of queue) {
       if (this.#stopped) return;
       deliver();
     }
   }
 
   #delay(): number {
-    const { latency, lag } = this.#log.faults;
-    const [least, most] = latency.ms;
+    const { lag } = this.#log.faults;
+    const [least, most] = latencyOf(this.#log.faults, this.#process.name);
     if (lag === undefined || !this.#hits(lag.actor)) this.#lagMs = 0;
-    else if (this.#random.next() < lag.probability) {
-      const [shortest, longest] = lag.ms;
-      this.#lagMs = shortest + this.#random.next() * (longest - shortest);
+    else {
+      const drawn = this.#roll("lag", lag.probability);
+      if (drawn) this.#lagMs = drawIn(drawn, lag.ms);
     }
     return least + this.#random.next() * (most - least) + this.#lagMs;
+  }
+
+  #roll(fault: string, probability: number): RandomStream | undefined {
+    return this.#log.network.dice.roll(fault, this.#process.name, probability);
   }
 
   #hits(actor: string): boolean {

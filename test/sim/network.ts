@@ -5,9 +5,10 @@ import {
   RequestTimeoutError,
   type Subscription,
 } from "../../shared/actor/bus.ts";
+import { type Faults, latencyOf, names } from "../../shared/faults/language.ts";
 import type { RandomStream } from "../../shared/runtime/runtime.ts";
 import type { SeededRuntime, SimulatedProcess } from "../../shared/runtime/seeded.ts";
-import { type Faults, names } from "./faults.ts";
+import { Dice } from "./dice.ts";
 
 /** A cut between a process and the bus, by direction. */
 export interface Cut {
@@ -23,8 +24,13 @@ export interface Cut {
 export class SimulatedNetwork {
   readonly simulator: SeededRuntime;
   faults: Faults;
+  /** Decides which of them happen. */
+  dice: Dice;
   /** Sees every message that is sent. */
   onSend: ((subject: string, data: Uint8Array) => void) | undefined;
+  /** True: the message waits until `release`, whatever befalls its sender. */
+  holdsBack: ((from: SimulatedProcess, data: Uint8Array) => boolean) | undefined;
+  #heldBack: (() => void)[] = [];
   readonly #random: RandomStream;
   /** By exact subject; patterns apart. */
   readonly #exact = new Map<string, Set<SimulatedSubscription>>();
@@ -40,6 +46,7 @@ export class SimulatedNetwork {
   constructor(simulator: SeededRuntime, faults: Faults) {
     this.simulator = simulator;
     this.faults = faults;
+    this.dice = new Dice(simulator);
     this.#random = simulator.random.stream("network");
   }
 
@@ -90,11 +97,25 @@ export class SimulatedNetwork {
   /** Sends to whoever subscribes; false when nobody does. */
   route(from: SimulatedProcess, subject: string, data: Uint8Array, reply?: string): boolean {
     this.onSend?.(subject, data);
+    if (this.holdsBack?.(from, data)) {
+      this.#heldBack.push(() => {
+        for (const receiver of this.#receivers(subject)) {
+          this.#transmit(from, receiver, subject, data, reply);
+        }
+      });
+      return true;
+    }
     const receivers = this.#receivers(subject);
     if (receivers.length === 0) return false;
     if (this.#cuts.get(from)?.send) return true;
     for (const receiver of receivers) this.#transmit(from, receiver, subject, data, reply);
     return true;
+  }
+
+  /** Sends what was held back, and holds nothing back any more. */
+  release(): void {
+    this.holdsBack = undefined;
+    for (const send of this.#heldBack.splice(0)) send();
   }
 
   #receivers(subject: string): SimulatedSubscription[] {
@@ -129,8 +150,10 @@ export class SimulatedNetwork {
     reply: string | undefined,
   ): void {
     const { loss, duplicate } = this.faults;
-    if (loss && this.#random.next() < loss.probability) return;
-    const copies = duplicate && this.#random.next() < duplicate.probability ? 2 : 1;
+    const site = from.name;
+    if (loss && names(loss.actor, site) && this.dice.roll("loss", site, loss.probability)) return;
+    const doubles = duplicate !== undefined && names(duplicate.actor, from.name);
+    const copies = doubles && this.dice.roll("duplicate", site, duplicate.probability) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const arrival = this.#arrival(from, to.process);
       const delay = arrival - this.simulator.nowMs;
@@ -144,7 +167,7 @@ export class SimulatedNetwork {
   /** Latency, clogging, and order between the two. */
   #arrival(from: SimulatedProcess, to: SimulatedProcess): number {
     const { simulator, faults } = this;
-    const [least, most] = faults.latency.ms;
+    const [least, most] = latencyOf(faults, from.name);
     let time = simulator.nowMs + least + this.#random.next() * (most - least);
     time = Math.max(time, this.#cloggedUntil(from), this.#cloggedUntil(to));
     let arrivals = this.#lastArrival.get(from);
@@ -161,8 +184,10 @@ export class SimulatedNetwork {
     const { clog } = this.faults;
     if (clog === undefined || !names(clog.actor, process.name)) return 0;
     const until = this.#clogged.get(process) ?? 0;
-    if (until > this.simulator.nowMs || this.#random.next() >= clog.probability) return until;
-    const next = this.simulator.nowMs + clog.meanMs * 2 * this.#random.next();
+    if (until > this.simulator.nowMs) return until;
+    const drawn = this.dice.roll("clog", process.name, clog.probability);
+    if (drawn === undefined) return until;
+    const next = this.simulator.nowMs + clog.meanMs * 2 * drawn.next();
     this.#clogged.set(process, next);
     return next;
   }
@@ -283,7 +308,7 @@ class SimulatedBus implements Bus {
       };
       if (this.#network.route(this.#process, subject, data, reply)) return;
       // The server says so, which takes as long as an answer.
-      const soon = this.#network.faults.latency.ms[0];
+      const [soon] = latencyOf(this.#network.faults, this.#process.name);
       this.#process.timers.after(soon, () => fail(new NoResponderError(`nobody on ${subject}`)));
     });
   }
@@ -293,7 +318,8 @@ class SimulatedBus implements Bus {
   }
 
   flush(): Promise<void> {
-    return this.#process.timers.sleep(this.#network.faults.latency.ms[0]);
+    const [least] = latencyOf(this.#network.faults, this.#process.name);
+    return this.#process.timers.sleep(least);
   }
 
   onStatus(listener: (connected: boolean) => void): Subscription {

@@ -2,10 +2,10 @@ import { startApiserver } from "../../services/apiserver/start.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
 import { encodeObject } from "../../shared/api/encode.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import { NO_FAULTS } from "../../shared/faults/language.ts";
 import { SeededRuntime } from "../../shared/runtime/seeded.ts";
 import type { Write } from "../../shared/store/store.ts";
 import { createLogs, type Logs } from "./cluster.ts";
-import { NO_FAULTS } from "./faults.ts";
 import { SimulatedNetwork } from "./network.ts";
 
 export const SERVICE_NETWORK = {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { loadFaults, parseFaults } from "./faults.ts";
+import { loadFaults, parseFaults } from "../../shared/faults/language.ts";
 import { runSimulation } from "./simulate.ts";
 
 describe("the simulation", { timeout: 300_000 }, () => {

@@ -1,21 +1,13 @@
-import { controllers } from "../../services/controllers/index.ts";
-import { createClient } from "../../shared/actor/client.ts";
-import type { Controller } from "../../shared/actor/controller.ts";
-import { silentLogger } from "../../shared/actor/dependencies.ts";
-import type { DecisionRecord } from "../../shared/log/decision.ts";
+import { danglingObjects } from "../../services/verify/invariants.ts";
+import { type Faults, NO_FAULTS } from "../../shared/faults/language.ts";
 import { seededRandom } from "../../shared/runtime/random.ts";
-import { SeededRuntime } from "../../shared/runtime/seeded.ts";
 import { Chaos, drawFaults } from "./chaos.ts";
-import { createLogs, SimulatedCluster } from "./cluster.ts";
-import { type ControlPlane, membersOf } from "./control-plane.ts";
+import type { Compaction } from "./control-plane.ts";
+import { Dice, type Incident, type ScriptedIncident } from "./dice.ts";
 import { endState, unhealthyLines } from "./end-state.ts";
-import { type Faults, NO_FAULTS } from "./faults.ts";
-import { danglingObjects, INVARIANTS } from "./invariants.ts";
-import { SimulatedNetwork } from "./network.ts";
-import { Observer } from "./observer.ts";
-import { prepare, USER } from "./prepared.ts";
+import { LIVENESS_MS_MAX, type Mistake, SimulatedRun } from "./run.ts";
 import { WatchChecker } from "./watchers.ts";
-import { drawWorkload, type Operation, User } from "./workload.ts";
+import { drawWorkload, type Operation } from "./workload.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -23,18 +15,17 @@ export interface SimulationOptions {
   readonly faults?: Faults;
   /** Operations of the simulated user. */
   readonly steps?: number;
+  /** Of the operations only those with these numbers, from 0. */
+  readonly operations?: readonly number[];
+  /** Of what the faults may do, only this happens. */
+  readonly script?: readonly ScriptedIncident[];
   /** Called with each line of what happens. */
   readonly onTrace?: (line: string) => void;
   /** Plants a mistake. */
   readonly mistake?: Mistake;
 }
 
-/** What a test puts in the place of the real thing. */
-export type Mistake = Partial<
-  Pick<ControlPlane, "wrapDependencies" | "wrapStore"> & {
-    controllers(real: readonly Controller[]): readonly Controller[];
-  }
->;
+export type { Mistake } from "./run.ts";
 
 export interface SimulationResult {
   readonly seed: number;
@@ -47,20 +38,18 @@ export interface SimulationResult {
   /** Commits of the cluster log. */
   readonly revision: number;
   readonly virtualMs: number;
+  /** Every fault that has happened. */
+  readonly incidents: readonly Incident[];
   /** The line that repeats this run. */
   readonly reproduce: string;
 }
 
-const PLANS = /^api\.system:controller:(?:deployment|replicaset)\.plan$/;
 const REPLICAS = 3;
-const NODES = 3;
-const STEPS = 12;
+export const STEPS = 12;
 /** Seeds in a row that have the same workload under different faults. */
 const SEEDS_PER_WORKLOAD = 10;
 /** The workload must be over by then, even under faults. */
 const SAFETY_MS_MAX = 300_000;
-/** Without faults everything must come right within this. */
-const LIVENESS_MS_MAX = 120_000;
 /** And then stay as it is. */
 const QUIET_MS = 15_000;
 const POLL_MS = 1_000;
@@ -71,21 +60,42 @@ const POLL_MS = 1_000;
  * nothing went wrong, and stay so).
  */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, steps = STEPS } = options;
-  const workload = Math.ceil(seed / SEEDS_PER_WORKLOAD);
-  const operations = drawWorkload(seededRandom(workload).stream("workload"), steps);
-  const expected = await undisturbedEnd(workload, operations);
-  const run = new SimulationRun(options, REPLICAS);
-  const faults = options.faults ?? drawFaults(run.simulator.random.stream("faults"));
-  const result = await run.disturbed(faults, operations, expected);
+  const { seed } = options;
+  const operations = operationsOf(options);
+  const expected = await undisturbedEnd(workloadOf(seed), operations);
+  const faults = options.faults ?? faultsOf(seed);
+  const result = await runDisturbed({ ...options, faults, operations, expected });
   return { ...result, reproduce: reproduction(options) };
+}
+
+/** What the user of a run does. */
+export function operationsOf(options: SimulationOptions): readonly Operation[] {
+  const { seed, steps = STEPS, operations: kept } = options;
+  const all = drawWorkload(seededRandom(workloadOf(seed)).stream("workload"), steps);
+  return kept === undefined ? all : all.filter((_, index) => kept.includes(index));
+}
+
+/** The faults of a seed, where no file says which. */
+export function faultsOf(seed: number): Faults {
+  return drawFaults(seededRandom(seed, "world/0/").stream("faults"));
+}
+
+function workloadOf(seed: number): number {
+  return Math.ceil(seed / SEEDS_PER_WORKLOAD);
+}
+
+/** A log that forgets while its readers lag: in every third run. */
+function compactionOf(seed: number): Compaction | undefined {
+  const random = seededRandom(seed, "world/0/").stream("compaction");
+  if (random.next() > 0.3) return undefined;
+  return { horizonMs: 500 + random.next() * 10_000, everyMs: 500 + random.next() * 5_000 };
 }
 
 const undisturbedEnds = new Map<string, Promise<readonly string[]>>();
 
 /** The end state when nothing goes wrong; a healthy one. */
 function undisturbedEnd(workload: number, operations: readonly Operation[]) {
-  const id = `${workload} ${operations.length}`;
+  const id = `${workload} ${operations.map(({ what }) => what).join()}`;
   let end = undisturbedEnds.get(id);
   if (end === undefined) {
     end = runUndisturbed(workload, operations);
@@ -99,9 +109,13 @@ async function runUndisturbed(
   workload: number,
   operations: readonly Operation[],
 ): Promise<readonly string[]> {
-  const run = new SimulationRun({ seed: workload }, 1);
-  const end = await run.undisturbed(operations);
-  const unhealthy = unhealthyLines(end);
+  const run = new SimulatedRun({ seed: workload, replicas: 1 });
+  await run.start();
+  void run.user.run(operations);
+  await run.simulator.runUntil(() => run.user.finished, SAFETY_MS_MAX);
+  await run.quietFor(QUIET_MS, LIVENESS_MS_MAX);
+  const end = endState(run.observer.state);
+  const unhealthy = [...unhealthyLines(end), ...run.user.complaints];
   if (unhealthy.length === 0) return end;
   throw new Error(`workload ${workload} fails without any fault:\n${unhealthy.join("\n")}`);
 }
@@ -114,135 +128,72 @@ function reproduction({ seed, steps, faults }: SimulationOptions): string {
   return ["npx cox sim", `--seeds ${seed}..${seed}`, ...more, "--trace"].join(" ");
 }
 
-class SimulationRun {
-  readonly simulator: SeededRuntime;
-  readonly #network: SimulatedNetwork;
-  readonly #cluster: SimulatedCluster;
-  readonly #observer: Observer;
-  readonly #user: User;
-  readonly #violations: string[] = [];
-
-  constructor(options: SimulationOptions, replicas: number) {
-    const simulator = new SeededRuntime({ seed: options.seed });
-    this.simulator = simulator;
-    simulator.onTrace = options.onTrace;
-    this.#network = new SimulatedNetwork(simulator, NO_FAULTS);
-    const logs = createLogs(this.#network);
-    const trace = (line: string): void => simulator.trace(line);
-    this.#observer = new Observer(logs.cluster.store, INVARIANTS, trace);
-    this.#network.onSend = (subject, data) => {
-      if (PLANS.test(subject)) this.#observer.planned(data);
-    };
-    const real = controllers({ rootCertificate: "certificate" });
-    const members = membersOf({
-      ...options.mistake,
-      replicas,
-      nodes: NODES,
-      logs,
-      controllers: options.mistake?.controllers?.(real) ?? real,
-      decisions: { append: (record) => trace(describeDecision(record)) },
-    });
-    this.#cluster = new SimulatedCluster(this.#network, logs, members);
-    this.#user = new User(simulator, this.#client("user"), trace);
-  }
-
-  async undisturbed(operations: readonly Operation[]): Promise<string[]> {
-    await prepare(this.#cluster.logs);
-    this.#cluster.startAll();
-    void this.#user.run(operations);
-    await this.simulator.runUntil(() => this.#user.finished, SAFETY_MS_MAX);
-    await this.#quietFor(QUIET_MS, LIVENESS_MS_MAX);
-    return endState(this.#observer.state);
-  }
-
-  async disturbed(faults: Faults, operations: readonly Operation[], expected: readonly string[]) {
-    const { simulator } = this;
-    await prepare(this.#cluster.logs);
-    this.#network.faults = faults;
-    const chaos = new Chaos(this.#network, {
-      alive: () => this.#cluster.alive(),
-      owns: (process) => this.#cluster.owns(process),
-      restart: (name, afterMs) => this.#cluster.restart(name, afterMs),
-    });
-    this.#cluster.skewOf = (name) => chaos.skewOf(name);
-    this.#cluster.startAll();
-    const watches = ["pods", "deployments.apps"].map(
-      (resource) => new WatchChecker(this.#client(`watcher-${resource}`), resource, this.#observer),
-    );
-    void this.#user.run(operations);
-    await simulator.runUntil(() => this.#user.finished, SAFETY_MS_MAX);
-    simulator.trace("liveness");
-    chaos.stop();
-    this.#cluster.reviveAll();
-    await this.#converge(expected);
-    this.#violations.push(...watches.flatMap((watch) => watch.finish()));
-    return this.#result(chaos);
-  }
-
-  async #converge(expected: readonly string[]): Promise<void> {
-    if (!(await this.simulator.runUntil(() => this.#user.finished, LIVENESS_MS_MAX))) {
-      this.#violations.push("the user's operations do not come to an end");
-    }
-    const wanted = expected.join("\n");
-    const reached = (): boolean => endState(this.#observer.state).join("\n") === wanted;
-    const end = this.simulator.nowMs + LIVENESS_MS_MAX;
-    while (!reached() && this.simulator.nowMs < end) await this.simulator.advance(POLL_MS);
-    if (!reached()) {
-      this.#violations.push(...difference(expected, endState(this.#observer.state)));
-      return;
-    }
-    if (!(await this.#quietFor(QUIET_MS, LIVENESS_MS_MAX))) {
-      this.#violations.push("writes go on although the end state is reached");
-    }
-    if (!reached()) this.#violations.push("the end state was left again");
-    this.#violations.push(...danglingObjects(this.#observer.state));
-  }
-
-  /** Waits until the log has not grown for `ms`; false when it does not stop growing. */
-  async #quietFor(ms: number, limitMs: number): Promise<boolean> {
-    const end = this.simulator.nowMs + limitMs;
-    while (this.simulator.nowMs < end) {
-      const { revision } = this.#observer;
-      await this.simulator.advance(ms);
-      if (this.#observer.revision === revision) return true;
-    }
-    return false;
-  }
-
-  /** A client outside the cluster: it never crashes. */
-  #client(name: string) {
-    const runtime = this.simulator.process(name);
-    const bus = this.#network.connect(runtime);
-    return createClient({ runtime, bus, logger: silentLogger, identity: USER });
-  }
-
-  #result(chaos: Chaos) {
-    const { simulator } = this;
-    const { violations, revision } = this.#observer;
-    const all = [
-      ...violations,
-      ...this.#cluster.errors,
-      ...this.#user.complaints,
-      ...this.#violations,
-    ];
-    return {
-      seed: simulator.seed,
-      traceHash: simulator.traceHash,
-      violations: all,
-      crashes: chaos.crashes,
-      events: simulator.events,
-      revision,
-      virtualMs: simulator.nowMs,
-    };
-  }
+interface DisturbedOptions extends Omit<SimulationOptions, "operations" | "steps"> {
+  readonly faults: Faults;
+  readonly operations: readonly Operation[];
+  readonly expected: readonly string[];
 }
 
-/** Commits are told by the log. */
-function describeDecision({ actor, replica, key, outcome, message }: DecisionRecord): string {
-  return `${outcome} ${actor}@${replica} ${key}${message ? `: ${message}` : ""}`;
+async function runDisturbed(options: DisturbedOptions) {
+  const { seed, faults, operations, expected, script } = options;
+  const settings = { ...options, replicas: REPLICAS, compaction: compactionOf(seed) };
+  const run = new SimulatedRun(settings);
+  const { simulator, network, cluster, observer, user } = run;
+  network.faults = faults;
+  network.dice = new Dice(simulator, script);
+  const chaos = new Chaos(network, {
+    alive: () => cluster.alive(),
+    owns: (process) => cluster.owns(process),
+    restart: (name, afterMs) => cluster.restart(name, afterMs),
+  });
+  cluster.skewOf = (name) => chaos.skewOf(name);
+  await run.start();
+  const watches = ["pods", "deployments.apps"].map(
+    (resource) => new WatchChecker(run.client(`watcher-${resource}`), resource, observer),
+  );
+  void user.run(operations);
+  await simulator.runUntil(() => user.finished, SAFETY_MS_MAX);
+  // A node that is silent for long is missed by then.
+  await simulator.advance(Math.max(0, chaos.lastReturnMs - simulator.nowMs));
+  simulator.trace("liveness");
+  chaos.stop();
+  network.faults = NO_FAULTS;
+  cluster.reviveAll();
+  const late = await converge(run, expected);
+  const watched = watches.flatMap((watch) => watch.finish());
+  return {
+    seed,
+    traceHash: simulator.traceHash,
+    violations: [...run.violations, ...late, ...watched],
+    crashes: chaos.crashes,
+    events: simulator.events,
+    revision: observer.revision,
+    virtualMs: simulator.nowMs,
+    incidents: network.dice.incidents,
+  };
 }
 
-function difference(expected: readonly string[], actual: readonly string[]): string[] {
+/** Waits for the end state of an undisturbed run; answers what is wrong with what comes out. */
+async function converge(run: SimulatedRun, expected: readonly string[]): Promise<string[]> {
+  const { simulator, observer, user } = run;
+  const wrong: string[] = [];
+  if (!(await simulator.runUntil(() => user.finished, LIVENESS_MS_MAX))) {
+    wrong.push("the user's operations do not come to an end");
+  }
+  const wanted = expected.join("\n");
+  const reached = (): boolean => endState(observer.state).join("\n") === wanted;
+  const end = simulator.nowMs + LIVENESS_MS_MAX;
+  while (!reached() && simulator.nowMs < end) await simulator.advance(POLL_MS);
+  if (!reached()) return [...wrong, ...difference(expected, endState(observer.state))];
+  if (!(await run.quietFor(QUIET_MS, LIVENESS_MS_MAX))) {
+    wrong.push("writes go on although the end state is reached");
+  }
+  if (!reached()) wrong.push("the end state was left again");
+  return [...wrong, ...danglingObjects(observer.state)];
+}
+
+/** How two end states differ, in lines. */
+export function difference(expected: readonly string[], actual: readonly string[]): string[] {
   const missing = expected.filter((line) => !actual.includes(line));
   const surplus = actual.filter((line) => !expected.includes(line));
   return [

@@ -1,8 +1,8 @@
+import { USER_MARK } from "../../services/verify/invariants.ts";
 import type { ResourceMessage, ResourceReply } from "../../shared/actor/api.ts";
 import type { ApiClient } from "../../shared/actor/client.ts";
 import type { KubernetesObject, ObjectMeta } from "../../shared/api/object.ts";
 import type { RandomStream, Runtime } from "../../shared/runtime/runtime.ts";
-import { USER_MARK } from "./invariants.ts";
 
 /** One thing that the simulated user does. */
 export interface Operation {
@@ -222,6 +222,12 @@ export class User {
   /** What an apiserver answered that it must not have. */
   readonly complaints: string[] = [];
   finished = false;
+  /** Operations that are over. */
+  done = 0;
+  /** Waited for after each operation. */
+  settled: (() => Promise<void>) | undefined;
+  /** False: patches do not say which version they change. */
+  guarded = true;
 
   constructor(runtime: Runtime, client: ApiClient, trace: (line: string) => void) {
     this.#runtime = runtime;
@@ -234,6 +240,8 @@ export class User {
       await this.#runtime.timers.sleep(operation.afterMs);
       this.#trace(`user: ${operation.what}`);
       await this.#carryOut(operation);
+      await this.settled?.();
+      this.done++;
     }
     this.finished = true;
   }
@@ -268,7 +276,7 @@ export class User {
    * and must not come true after what the user did next.
    */
   async #guarded(message: ResourceMessage): Promise<ResourceMessage | "done"> {
-    if (message.verb !== "patch") return message;
+    if (message.verb !== "patch" || !this.guarded) return message;
     const { resource, namespace, name } = message;
     const reply = await this.#ask({ verb: "get", resource, namespace, name } as ResourceMessage);
     const present = (reply?.body as KubernetesObject | undefined)?.metadata;

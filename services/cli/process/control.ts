@@ -19,6 +19,8 @@ import type { ProcessContext } from "./context.ts";
 
 const LOGS = ["cluster", "events", "leases"] as const;
 
+/** Enough for what is under way; passes over many pods go by facts that are kept apart. */
+const DECODED_BYTES = 16 * 1024 * 1024;
 /** Nobody here looks into most of these. */
 const SELDOM_READ: ReadonlySet<GroupResource> = new Set(["configmaps", "secrets"]);
 
@@ -31,7 +33,8 @@ export async function runControl(context: ProcessContext): Promise<Running> {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
     const eager = (resource: GroupResource) => !SELDOM_READ.has(resource);
-    const kind = { windowChanges: 0, freeze: false, eager, lean: true };
+    const memory = { windowChanges: 0, decodedBytes: DECODED_BYTES };
+    const kind = { ...memory, freeze: false, eager, lean: true };
     const projection = new Projection({ runtime, ...kind });
     await projection.follow(await openStore(connection, runtime, options));
     return [log, projection] as const;
