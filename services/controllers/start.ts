@@ -4,10 +4,10 @@ import type { ActorDependencies, Running } from "../../shared/actor/dependencies
 import { joinGroup } from "../../shared/actor/membership.ts";
 import {
   type DecisionSink,
-  logOf,
   type RunningController,
   runController,
 } from "../../shared/actor/run.ts";
+import { logOf } from "../../shared/api/kinds.ts";
 import { compositeProjection, type Projections } from "../../shared/store/composite.ts";
 
 export interface ControllersConfig {

@@ -14,6 +14,7 @@ import {
 import { carryOut, cleanUp } from "./driver/driver.ts";
 import { isPassing, isReserved, StartError } from "./driver/start-container.ts";
 import { PodStatusWriter } from "./pod-status.ts";
+import { effectsDue, seenOf } from "./redecide.ts";
 
 const SANDBOX_RETRY_MS = 1_000;
 const SANDBOX_RETRY_MOST_MS = 30_000;
@@ -133,13 +134,14 @@ export class PodWorker {
     const decision = reconcilePod(snapshot);
     const micros = Math.round((clock.monotonic() - started) * 1000);
     const told = this.#status.offer(this.#pod, decision.status);
-    // The object is deleted behind its last status, so that nobody misses how the pod ended.
-    const due = decision.effects.filter(({ kind }) => kind !== "deletePod" || told);
-    const effects = due.filter((effect) => this.#begin(effect));
-    if (effects.length > 0) {
-      const plan = { actions: [], effects: effects.map((effect) => ({ ...effect })) };
-      recordDecision(this.#context, this.#pod, { plan, outcome: "committed", micros });
+    const due = effectsDue(decision.effects, this.#underWay, told);
+    if (due.length > 0) {
+      const seen = { node: { ...seenOf(snapshot, told) } };
+      const plan = { actions: [], effects: due.map((effect) => ({ ...effect })) };
+      const decided = { plan, outcome: "committed", micros, now: snapshot.now, seen } as const;
+      recordDecision(this.#context, this.#pod, decided);
     }
+    for (const effect of due) this.#begin(effect);
     this.#reportBackoffs(decision.status);
     this.#setTimer(decision.requeueAfterMs);
   }

@@ -1,4 +1,6 @@
 import type { Node, Pod } from "../../shared/api/generated/types.ts";
+import { keyOf } from "../../shared/api/key.ts";
+import type { Key } from "../../shared/store/store.ts";
 import type { Change, ProjectionReader } from "../../shared/store/view.ts";
 import type { NodeInfo } from "./node-info.ts";
 import { NodeTable } from "./node-table.ts";
@@ -64,6 +66,18 @@ export class ClusterState {
   assume({ uid }: PodInfo, node: string): void {
     this.#assumed.add(uid);
     this.#counted.set(uid, node);
+  }
+
+  /** The pods that are counted though they have not been seen bound, by key, and where. */
+  assumed(): (readonly [pod: Key, node: string])[] {
+    const assumed: (readonly [pod: Key, node: string])[] = [];
+    for (const uid of this.#assumed) {
+      const node = this.#counted.get(uid);
+      const pod = node === undefined ? undefined : this.table.get(node)?.pod(uid)?.pod;
+      if (node === undefined || pod === undefined) continue;
+      assumed.push([keyOf("pods", pod.metadata.namespace, pod.metadata.name), node]);
+    }
+    return assumed;
   }
 
   /** The binding was refused. */

@@ -11,7 +11,11 @@ import type { Action, EventRecord, Plan } from "../../shared/actor/plan.ts";
 import type { RunOptions } from "../../shared/actor/run.ts";
 import type { Pod, PodCondition } from "../../shared/api/generated/types.ts";
 import { formatTime } from "../../shared/api/time.ts";
-import { DECISION_FORMAT, type DecisionRecord } from "../../shared/log/decision.ts";
+import {
+  DECISION_FORMAT,
+  type DecisionRecord,
+  type SchedulingPass,
+} from "../../shared/log/decision.ts";
 import type { Cancel } from "../../shared/runtime/runtime.ts";
 import type { Key, Revision } from "../../shared/store/store.ts";
 import type { Change } from "../../shared/store/view.ts";
@@ -54,11 +58,33 @@ export function startScheduler(options: Omit<RunOptions, "drivers">): RunningSch
 
 interface Batch {
   readonly placements: readonly (Placement & { readonly key: Key })[];
+  /** Of all batches of a pass the same one. */
+  readonly pass: PassNotes;
   readonly trace: string;
   readonly decidedAt: number;
   readonly now: number;
   readonly micros: number;
 }
+
+/** What the records say of a pass: the first of them all of it. */
+class PassNotes {
+  readonly #number: number;
+  #whole: SchedulingPass["whole"];
+
+  constructor(number: number, whole: NonNullable<SchedulingPass["whole"]>) {
+    this.#number = number;
+    this.#whole = whole;
+  }
+
+  next(): SchedulingPass {
+    const whole = this.#whole;
+    this.#whole = undefined;
+    return { number: this.#number, ...(whole && { whole }) };
+  }
+}
+
+/** What became of a placement. */
+type Outcome = Pick<DecisionRecord, "outcome" | "revision" | "message">;
 
 class SchedulerLoop implements RunningScheduler {
   readonly counters: SchedulerCounters = { passes: 0, bound: 0, refused: 0, unschedulable: 0 };
@@ -181,13 +207,15 @@ class SchedulerLoop implements RunningScheduler {
       else this.#queue.remove(key);
     }
     this.counters.passes++;
+    const whole = { pods: [...byPod.values()], assumed: state.assumed() };
+    const pass = new PassNotes(this.counters.passes, whole);
     const started = clock.monotonic();
     const placements = scheduling.place([...byPod.keys()]).map((placement) => ({
       ...placement,
       key: byPod.get(placement.pod) as Key,
     }));
     const micros = Math.round(((clock.monotonic() - started) * 1000) / Math.max(1, byPod.size));
-    const decided = { decidedAt: projection.revision, now: clock.now(), micros };
+    const decided = { decidedAt: projection.revision, now: clock.now(), micros, pass };
     for (const { pod, node } of placements) if (node) state.assume(pod, node);
     for (const group of this.#plansOf(placements)) {
       const trace = dependencies.runtime.ids.ulid();
@@ -229,6 +257,10 @@ class SchedulerLoop implements RunningScheduler {
       this.#settle(batch, plans, response);
     } catch (error) {
       dependencies.logger.warn({ err: error, actor: "scheduler" }, "bindings failed");
+      const message = error instanceof Error ? error.message : String(error);
+      for (const [index, { key }] of batch.placements.entries()) {
+        this.#record(batch, key, plans[index] as Plan, { outcome: "failed", message });
+      }
       await this.#again(batch.placements, decidedAt);
     } finally {
       this.#inFlight--;
@@ -245,7 +277,10 @@ class SchedulerLoop implements RunningScheduler {
         response.outcome === "committed"
           ? plan.actions.length > 0 && response.results[actions++]?.dropped
           : response.status;
-      this.#record(batch, placement.key, plan, response, dropped ? dropped.message : undefined);
+      const { outcome, revision } = response;
+      const message = dropped ? dropped.message : undefined;
+      const became = { outcome, revision, ...(message !== undefined && { message }) };
+      this.#record(batch, placement.key, plan, became);
       if (dropped) {
         refused.push(placement);
         continue;
@@ -274,11 +309,10 @@ class SchedulerLoop implements RunningScheduler {
   }
 
   /**
-   * A placement follows from the state at `decidedAt`, with the pods counted in that this replica
-   * placed before: those of earlier records that were committed later than that, and of the records
-   * with the same `now` and `decidedAt` before this one. Equal nodes go by the replica's name.
+   * The placements of a pass follow from the state at `decidedAt`, the pods in their order, and
+   * those assumed to be bound. Equal nodes go by the replica's name.
    */
-  #record(batch: Batch, key: Key, plan: Plan, response: PlanResponse, message?: string): void {
+  #record(batch: Batch, key: Key, plan: Plan, became: Outcome): void {
     if (plan.actions.length === 0) return;
     const record: DecisionRecord = {
       format: DECISION_FORMAT,
@@ -291,10 +325,9 @@ class SchedulerLoop implements RunningScheduler {
       now: batch.now,
       cause: batch.decidedAt,
       plan,
-      outcome: response.outcome,
-      revision: response.revision,
-      ...(message !== undefined && { message }),
+      ...became,
       micros: batch.micros,
+      seen: { pass: batch.pass.next() },
     };
     this.#options.decisions.append(record);
   }

@@ -1,19 +1,19 @@
-import { type GroupResource, parseKey } from "../api/key.ts";
-import { kindByResource } from "../api/kinds.ts";
-import { DECISION_FORMAT, type DecisionRecord } from "../log/decision.ts";
+import { parseKey } from "../api/key.ts";
+import { logOf } from "../api/kinds.ts";
+import { DECISION_FORMAT, type DecisionRecord, type SeenBeside } from "../log/decision.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { ProjectionReader } from "../store/view.ts";
 import type { PlanResponse } from "./api.ts";
 import { restMs } from "./backoff.ts";
 import type { Subscription } from "./bus.ts";
 import type { ApiClient } from "./client.ts";
-import type { Controller, Snapshot } from "./controller.ts";
+import type { Controller } from "./controller.ts";
 import type { ActorDependencies, Running } from "./dependencies.ts";
 import { EventPublisher } from "./events.ts";
 import type { Membership } from "./membership.ts";
 import type { Effect, Plan } from "./plan.ts";
 import { KeyQueue, type QueueItem } from "./queue.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { type ProjectionSnapshot, snapshotOf } from "./snapshot.ts";
 import { Waker } from "./wake.ts";
 
 export interface RunOptions {
@@ -219,7 +219,7 @@ class ControllerLoop implements RunningController {
     }
   }
 
-  #snapshot(): Snapshot {
+  #snapshot(): ProjectionSnapshot {
     const { projection, dependencies } = this.#options;
     return snapshotOf(projection, dependencies.runtime.clock.now());
   }
@@ -243,10 +243,10 @@ class ControllerLoop implements RunningController {
       this.#queue.done(item.key, plan.requeueAfterMs, started + restMs(micros));
       return;
     }
-    const { revision, now } = at;
+    const { revision, now, seen } = at;
     const restsUntilMs = started + restMs(micros);
     const decided = { plan, trace: ids.ulid(), decidedAt: revision, now, micros, restsUntilMs };
-    const decision = { ...item, ...decided };
+    const decision = { ...item, ...decided, ...(seen && { seen }) };
     if (failure !== undefined) this.#failed(decision, failure);
     else void this.#carryOut(decision);
   }
@@ -339,7 +339,7 @@ class ControllerLoop implements RunningController {
     outcome: DecisionRecord["outcome"],
     more: Pick<DecisionRecord, "revision" | "message">,
   ): void {
-    const { key, trace, cause, plan, decidedAt, now, micros } = decision;
+    const { key, trace, cause, plan, decidedAt, now, micros, seen } = decision;
     this.#options.decisions.append({
       format: DECISION_FORMAT,
       trace,
@@ -354,6 +354,7 @@ class ControllerLoop implements RunningController {
       outcome,
       ...more,
       micros,
+      ...(seen && { seen }),
     });
   }
 
@@ -369,14 +370,9 @@ interface Decision extends QueueItem {
   readonly decidedAt: Revision;
   readonly now: number;
   readonly micros: number;
+  readonly seen?: SeenBeside;
   /** Of the monotonic clock. */
   readonly restsUntilMs: number;
-}
-
-/** The log that holds the resource. */
-export function logOf(resource: GroupResource): "cluster" | "events" | "leases" {
-  const log = kindByResource(resource)?.log;
-  return log === "events" || log === "leases" ? log : "cluster";
 }
 
 const NOTHING: Plan = { actions: [] };

@@ -1,5 +1,7 @@
-import { type GroupResource, keyOf } from "../api/key.ts";
+import { type GroupResource, keyOf, resourceOfKey } from "../api/key.ts";
+import { logOf } from "../api/kinds.ts";
 import type { KubernetesObject } from "../api/object.ts";
+import type { SeenBeside } from "../log/decision.ts";
 import { factsOf } from "../store/entry.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { Entry, ProjectionReader } from "../store/view.ts";
@@ -10,14 +12,16 @@ import { deepFreeze } from "./freeze.ts";
  * The projection as it stands, for one decision. It shows the projection itself, not a copy: use it
  * within the same turn of the event loop, in which nothing can change, and drop it then.
  */
-export function snapshotOf(projection: ProjectionReader, now: number): Snapshot {
+export function snapshotOf(projection: ProjectionReader, now: number): ProjectionSnapshot {
   return new ProjectionSnapshot(projection, now);
 }
 
-class ProjectionSnapshot implements Snapshot {
+/** Notes what it has shown of other logs than the cluster's. */
+export class ProjectionSnapshot implements Snapshot {
   readonly revision: Revision;
   readonly now: number;
   readonly #projection: ProjectionReader;
+  #objects: Record<Key, KubernetesObject | null> | undefined;
 
   constructor(projection: ProjectionReader, now: number) {
     this.#projection = projection;
@@ -30,18 +34,22 @@ class ProjectionSnapshot implements Snapshot {
   }
 
   getKey<T>(key: Key): T | undefined {
-    return this.#projection.get(key)?.object as T | undefined;
+    const object = this.#projection.get(key)?.object;
+    if (logOf(resourceOfKey(key)) !== "cluster") this.#show(key, object ?? null);
+    return object as T | undefined;
   }
 
   list<T>(resource: GroupResource, namespace?: string): readonly T[] {
-    return objectsOf<T>(this.#projection.list(resource, namespace));
+    return this.#shown<T>(resource, this.#projection.list(resource, namespace));
   }
 
   ownedBy<T>(resource: GroupResource, uid: string): readonly T[] {
-    return objectsOf<T>(this.#projection.ownedBy(resource, uid));
+    return this.#shown<T>(resource, this.#projection.ownedBy(resource, uid));
   }
 
   ownedFacts<T, F>(resource: GroupResource, uid: string, facts: (object: T) => F): readonly F[] {
+    // Of other logs what is looked at is noted whole.
+    if (logOf(resource) !== "cluster") return this.ownedBy<T>(resource, uid).map(facts);
     return this.#projection.ownedBy(resource, uid).map((entry) => factsOf(entry, facts));
   }
 
@@ -50,7 +58,7 @@ class ProjectionSnapshot implements Snapshot {
     namespace: string,
     labels: Readonly<Record<string, string>>,
   ): readonly T[] {
-    return objectsOf<T>(this.#projection.uncontrolled(resource, namespace, labels));
+    return this.#shown<T>(resource, this.#projection.uncontrolled(resource, namespace, labels));
   }
 
   labelled<T>(
@@ -58,16 +66,34 @@ class ProjectionSnapshot implements Snapshot {
     namespace: string | undefined,
     labels: Readonly<Record<string, string>>,
   ): readonly T[] {
-    return objectsOf<T>(this.#projection.labelled(resource, namespace, labels));
+    return this.#shown<T>(resource, this.#projection.labelled(resource, namespace, labels));
   }
 
   onNode<T>(node: string): readonly T[] {
-    return objectsOf<T>(this.#projection.onNode(node));
+    return this.#shown<T>("pods", this.#projection.onNode(node));
   }
-}
 
-function objectsOf<T>(entries: readonly Entry[]): readonly T[] {
-  return entries.map((entry) => entry.object as T);
+  /** What it has shown that does not follow from the cluster log at `revision`. */
+  get seen(): SeenBeside | undefined {
+    const { revision, clusterRevision: cluster = revision } = this.#projection;
+    if (this.#objects === undefined && cluster === revision) return undefined;
+    return {
+      ...(cluster !== revision && { cluster }),
+      ...(this.#objects && { objects: this.#objects }),
+    };
+  }
+
+  #shown<T>(resource: GroupResource, entries: readonly Entry[]): readonly T[] {
+    if (logOf(resource) !== "cluster") {
+      for (const { key, object } of entries) this.#show(key, object);
+    }
+    return entries.map((entry) => entry.object as T);
+  }
+
+  #show(key: Key, object: KubernetesObject | null): void {
+    this.#objects ??= {};
+    this.#objects[key] = object;
+  }
 }
 
 /**

@@ -261,6 +261,12 @@ export function kindByResource(resource: GroupResource): KindTable | undefined {
   return byResource.get(resource);
 }
 
+/** The log that holds the resource; `cluster` for resources that are not in a table. */
+export function logOf(resource: GroupResource): "cluster" | "events" | "leases" {
+  const log = kindByResource(resource)?.log;
+  return log === "events" || log === "leases" ? log : "cluster";
+}
+
 export function kindOf(group: string, version: string, kind: string): KindTable | undefined {
   return byKind.get(kindKey(group, version, kind));
 }

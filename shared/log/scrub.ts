@@ -38,7 +38,14 @@ export class Scrubber {
       }
       return scrubbed as unknown as typeof action;
     });
-    return { ...record, plan: { ...record.plan, actions } };
+    const scrubbed = { ...record, plan: { ...record.plan, actions } };
+    const { seen } = record;
+    if (seen?.objects === undefined) return scrubbed;
+    const objects = Object.entries(seen.objects).map(([key, object]) => [
+      key,
+      this.object(key, object as Json),
+    ]);
+    return { ...scrubbed, seen: { ...seen, objects: Object.fromEntries(objects) } };
   }
 
   #scrub(value: Json, paths: readonly (readonly string[])[]): Json {

@@ -1,6 +1,6 @@
 import type { GroupResource } from "../api/key.ts";
 import { parseKey } from "../api/key.ts";
-import { kindByResource } from "../api/kinds.ts";
+import { logOf } from "../api/kinds.ts";
 import type { Key, Revision } from "./store.ts";
 import type { Change, Entry, ProjectionReader, View } from "./view.ts";
 
@@ -34,6 +34,10 @@ class CompositeProjection implements ProjectionReader {
 
   get revision(): Revision {
     return this.#primary.revision;
+  }
+
+  get clusterRevision(): Revision {
+    return this.#projections.cluster.revision;
   }
 
   get oldest(): Revision {
@@ -96,9 +100,6 @@ class CompositeProjection implements ProjectionReader {
   }
 
   #of(resource: GroupResource): ProjectionReader {
-    const log = kindByResource(resource)?.log;
-    return log === "events" || log === "leases"
-      ? this.#projections[log]
-      : this.#projections.cluster;
+    return this.#projections[logOf(resource)];
   }
 }

@@ -42,6 +42,8 @@ export interface View {
 }
 
 export interface ProjectionReader extends View {
+  /** Of the cluster log; absent where `revision` is of no other. */
+  readonly clusterRevision?: Revision;
   ownedBy(resource: GroupResource, uid: string): readonly Entry[];
   /** Those of the namespace without a controller whose labels hold all of these pairs. */
   uncontrolled(

@@ -1,7 +1,7 @@
 import type { Engine } from "../../services/apiserver/request.ts";
 import { startApiserver } from "../../services/apiserver/start.ts";
 import { controllers } from "../../services/controllers/index.ts";
-import { NO_FAULTS } from "../../shared/faults/language.ts";
+import { type Faults, NO_FAULTS } from "../../shared/faults/language.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { History } from "../../shared/log/history.ts";
 import { historyInMemory } from "../../shared/log/memory-history.ts";
@@ -16,6 +16,15 @@ import { prepare, SERVICE_NETWORK } from "../sim/prepared.ts";
 const NODES = 3;
 const REPLY_MS = 10_000;
 
+export interface WorldOptions {
+  /** Of every actor. Default: one. */
+  readonly replicas?: number;
+  /** From the moment on at which the nodes are Ready. */
+  readonly faults?: Faults;
+  /** Sees each record, beside the history. */
+  readonly onDecision?: (record: DecisionRecord) => void;
+}
+
 /** The whole control plane on virtual time, worked on by people who have names. */
 export class World {
   readonly history: History;
@@ -23,19 +32,28 @@ export class World {
   readonly #simulator: SeededRuntime;
   readonly #cluster: SimulatedCluster;
   readonly #logs: Logs;
+  readonly #disturb: () => void;
   #engine: Engine | undefined;
 
-  private constructor() {
+  private constructor({ replicas = 1, faults = NO_FAULTS, onDecision }: WorldOptions) {
     this.#simulator = new SeededRuntime();
     const network = new SimulatedNetwork(this.#simulator, NO_FAULTS);
+    this.#disturb = () => {
+      network.faults = faults;
+    };
     this.#logs = createLogs(network);
     const decisions: DecisionRecord[] = [];
     const members = membersOf({
-      replicas: 1,
+      replicas,
       nodes: NODES,
       logs: this.#logs,
       controllers: controllers({ rootCertificate: "certificate" }),
-      decisions: { append: (record) => decisions.push(record) },
+      decisions: {
+        append: (record) => {
+          decisions.push(record);
+          onDecision?.(record);
+        },
+      },
     });
     this.#cluster = new SimulatedCluster(
       network,
@@ -51,8 +69,8 @@ export class World {
   }
 
   /** A cluster whose nodes are Ready. */
-  static async start(): Promise<World> {
-    const world = new World();
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const world = new World(options);
     await prepare(world.#logs);
     world.#cluster.startAll();
     const { store } = world.#logs.cluster;
@@ -70,6 +88,7 @@ export class World {
       return nodes.size === NODES && world.#engine !== undefined;
     };
     if (!(await world.#simulator.runUntil(ready, 60_000))) throw new Error("no node became Ready");
+    world.#disturb();
     return world;
   }
 

@@ -25,6 +25,8 @@ export interface ControlPlane {
   readonly logs: Logs;
   readonly controllers: readonly Controller[];
   readonly decisions: DecisionSink;
+  /** Default: as `prepare` has set it up. */
+  readonly serviceCidr?: string;
   /** Absent: the log forgets nothing. */
   readonly compaction?: Compaction;
   /** A test that plants a mistake puts itself between the actors and what they use. */
@@ -57,7 +59,7 @@ function wrapped(plane: ControlPlane, dependencies: ActorDependencies): ActorDep
 }
 
 async function startApiserverProcess(
-  { logs, compaction, wrapStore = (store) => store }: ControlPlane,
+  { logs, compaction, serviceCidr, wrapStore = (store) => store }: ControlPlane,
   dependencies: ActorDependencies,
   process: SimulatedProcess,
 ): Promise<void> {
@@ -71,7 +73,8 @@ async function startApiserverProcess(
       ...compaction,
     });
   }
-  await startApiserver(dependencies, { stores, network: SERVICE_NETWORK });
+  const network = { ...SERVICE_NETWORK, ...(serviceCidr !== undefined && { serviceCidr }) };
+  await startApiserver(dependencies, { stores, network });
 }
 
 async function startControlProcess(

@@ -26,7 +26,7 @@ export class PastClock implements Clock {
   }
 
   now(): number {
-    if (this.#started === undefined) return this.#moment;
+    if (this.#started === undefined || !this.runs) return this.#moment;
     const passed = (this.#real.monotonic() - this.#started) * this.#speed;
     return Math.min(Math.floor(this.#moment + passed), this.#real.now());
   }

@@ -89,11 +89,11 @@ export async function startPastServer(options: PastServerOptions): Promise<PastS
   };
 }
 
-interface PastLog {
+export interface PastLog {
   readonly from: Revision;
   readonly store: MemoryStore;
 }
-type PastLogs = Readonly<Record<"cluster" | "events" | "leases", PastLog>>;
+export type PastLogs = Readonly<Record<"cluster" | "events" | "leases", PastLog>>;
 
 async function projectionsOf({ cluster, events, leases }: PastLogs, runtime: Runtime) {
   const [a, b, c] = await Promise.all(
@@ -106,8 +106,8 @@ async function projectionsOf({ cluster, events, leases }: PastLogs, runtime: Run
   return { cluster: a as Projection, events: b as Projection, leases: c as Projection };
 }
 
-/** The logs as they were; revisions are counted for each log on its own, time is common. */
-async function pastLogs(
+/** The logs as they were, in memory; each counts revisions of its own, time is common. */
+export async function pastLogs(
   options: Pick<PastServerOptions, "history" | "revision" | "time" | "runtime">,
 ): Promise<PastLogs> {
   const { history, revision, time, runtime } = options;

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 /** In the form of a module, packages in CommonJS still ask for `require`. */
-const BANNER = [
+export const BANNER = [
   'import { createRequire as __createRequire } from "node:module";',
   "const require = __createRequire(import.meta.url);",
 ].join("\n");
@@ -15,7 +15,7 @@ const BANNER = [
  * Data files are read next to the source that uses them, also after bundling: `import.meta.url` of
  * our own files keeps naming the source file.
  */
-function sourceUrls(root, bundleUrl) {
+export function sourceUrls(root, bundleUrl) {
   return {
     name: "source-urls",
     setup(builder) {

@@ -3,7 +3,9 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../usage-error.ts";
 import { addAt } from "./at-command.ts";
 import type { ExportFlags } from "./export.ts";
+import type { ForkFlags } from "./fork.ts";
 import type { SourceFlags } from "./open.ts";
+import type { ReplayFlags } from "./replay.ts";
 import { withSource } from "./source-options.ts";
 import type { TraceFlags } from "./trace.ts";
 import type { WhyFlags } from "./why/command.ts";
@@ -27,6 +29,8 @@ export function addHistoryCommands(program: Command): void {
   addAt(program);
   addWhy(program);
   addTrace(program);
+  addReplay(program);
+  addFork(program);
   addExport(program);
   addImport(program);
 }
@@ -108,6 +112,48 @@ function addTrace(program: Command): void {
     });
 }
 
+function addReplay(program: Command): void {
+  withSource(program.command("replay"))
+    .description("every recorded decision made again by the present code, or by another")
+    .argument("[A..B]", "revisions, HEAD, HEAD~20, times or ages (default: all of history)")
+    .option("--actor <name>", "only the decisions of this actor")
+    .option("--with <path>", "a checkout, or a module that exports actors, that decides instead")
+    .addOption(outputOption("text", "json"))
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_, flags: SourceFlags & ReplayFlags, command: Command) => {
+      const [range] = momentsOf(command.args, 1);
+      const { withHistory } = await import("./open.ts");
+      const { showReplay } = await import("./replay.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      process.exitCode = await withHistory(flags, (history) =>
+        showReplay(history, range, flags, STANDARD_OUTPUT),
+      );
+    });
+}
+
+function addFork(program: Command): void {
+  withSource(program.command("fork"))
+    .description("let a past moment go on in simulation, and serve what came of it for kubectl")
+    .argument("<moment>", "a revision, HEAD, HEAD~20, a time or an age (-10m)")
+    .option("--seed <n>", "the same seed goes the same way", whole, 1)
+    .option("--for <duration>", "how long it goes on, e.g. 30s, 10m or 1h", span, 600_000)
+    .option("--port <n>", "port of the API server (default: a free one)", whole)
+    .option("--kubeconfig <file>", "where its kubeconfig is written")
+    .option("--no-serve", "only say what has changed")
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_, flags: SourceFlags & ForkFlags, command: Command) => {
+      const [moment] = momentsOf(command.args, 1);
+      const { withHistory } = await import("./open.ts");
+      const { showFork } = await import("./fork.ts");
+      const { STANDARD_OUTPUT } = await import("./output.ts");
+      process.exitCode = await withHistory(flags, (history) =>
+        showFork(history, moment as string, flags, STANDARD_OUTPUT),
+      );
+    });
+}
+
 function addExport(program: Command): void {
   withSource(program.command("export"))
     .description("write a piece of history to the standard output, without Secrets' data")
@@ -142,6 +188,20 @@ function addImport(program: Command): void {
 
 function gathered(path: string, paths: readonly string[] = []): readonly string[] {
   return [...paths, path];
+}
+
+function whole(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError("It takes a whole number of 1 or more.");
+}
+
+/** Milliseconds. */
+function span(text: string): number {
+  const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+  const [, count, unit] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
+  if (unit !== undefined) return Number(count) * (units[unit] as number);
+  throw new InvalidArgumentError("It takes a duration: 30s, 10m or 1h.");
 }
 
 function seconds(text: string): number {

@@ -3,6 +3,7 @@ import type { ActorDependencies, Running } from "../../../shared/actor/dependenc
 import { EventPublisher } from "../../../shared/actor/events.ts";
 import type { FeedWatch } from "../../../shared/actor/feed.ts";
 import { PlanBatcher } from "../../../shared/actor/plan-batcher.ts";
+import type { Node } from "../../../shared/api/generated/types.ts";
 import type { NodeDescription } from "../decide/node.ts";
 import type { Stage } from "../decide/stages.ts";
 import { AddressPool, addressNumber, addressText } from "../node/addresses.ts";
@@ -17,6 +18,8 @@ export interface SimulatedNodesConfig {
   readonly count: number;
   /** Nodes are called `<prefix>-0` and so on. */
   readonly prefix: string;
+  /** Nodes that there are already, beside the others: with the names and addresses they have. */
+  readonly existing?: readonly Node[];
   /** Capacity of each node; allocatable is the same. Default: 32 CPUs, 256Gi, 110 pods. */
   readonly capacity?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
@@ -40,6 +43,8 @@ const DEFAULT_CAPACITY = { cpu: "32", memory: "256Gi", "ephemeral-storage": "1Ti
 export const SIMULATED_IDENTITY = "system:controller:simulated-nodes";
 const SIMULATED_LABEL = "coxswain.dev/simulated";
 const HEARTBEAT_MS = 1_000;
+/** For pods of a node that was given no addresses for them. */
+const SPARE_POD_NETWORK = "100.127.0.0/16";
 
 /**
  * Starts the nodes: one process, one connection, one watch of pods and one of nodes for all of
@@ -115,7 +120,34 @@ function describeNodes(config: SimulatedNodesConfig): Map<string, SimulatedNode>
     const describe = () => describeNode(config, name, address, podCIDR);
     nodes.set(name, { address, addresses: new AddressPool(podCIDR), describe });
   }
+  for (const node of config.existing ?? []) nodes.set(node.metadata.name, inPlaceOf(node));
   return nodes;
+}
+
+/** Stands in for a node that is not there any more. */
+function inPlaceOf({ metadata, spec, status }: Node): SimulatedNode {
+  const { addresses = [], capacity = {}, allocatable = capacity, nodeInfo, images } = status ?? {};
+  const [podCIDR = SPARE_POD_NETWORK] = spec?.podCIDRs ?? [];
+  const internal = addresses.find(({ type }) => type === "InternalIP");
+  const description: NodeDescription = {
+    name: metadata.name,
+    labels: metadata.labels ?? {},
+    addresses,
+    capacity: amountsIn(capacity),
+    allocatable: amountsIn(allocatable),
+    nodeInfo: nodeInfo as NodeDescription["nodeInfo"],
+    problems: [],
+    ...(images && { images: images as NonNullable<NodeDescription["images"]> }),
+  };
+  return {
+    address: internal?.address ?? metadata.name,
+    addresses: new AddressPool(podCIDR),
+    describe: () => description,
+  };
+}
+
+function amountsIn(quantities: Readonly<Record<string, string | number>>) {
+  return Object.fromEntries(Object.entries(quantities).map(([name, is]) => [name, String(is)]));
 }
 
 function describeNode(
