@@ -7,8 +7,8 @@ import type { EventsRequest, TokenRequestMessage } from "../../shared/actor/api.
 import { type ApiClient, createClient } from "../../shared/actor/client.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
-import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { NO_FAULTS } from "../../shared/faults/language.ts";
+import type { SimulatedProcess } from "../../shared/runtime/seeded.ts";
 import { SimulatedNetwork } from "../sim/network.ts";
 import { type Cluster, engineOptions, settled, startCluster, startReplica } from "./harness.ts";
 
