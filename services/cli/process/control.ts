@@ -1,31 +1,42 @@
-/** The control process: the scheduler and the controllers over one projection. */
+/** A control process: any of the scheduler and the controllers, over one projection of each log. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDecisions } from "../../../nats/decisions.ts";
 import { openStore } from "../../../nats/store.ts";
 import { createClient } from "../../../shared/actor/client.ts";
-import type { Running } from "../../../shared/actor/dependencies.ts";
+import type { Controller } from "../../../shared/actor/controller.ts";
+import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
 import { joinMembership } from "../../../shared/actor/membership.ts";
+import type { ActorState } from "../../../shared/actor/orders.ts";
+import type { DecisionSink } from "../../../shared/actor/run.ts";
 import type { GroupResource } from "../../../shared/api/key.ts";
 import type { Projections } from "../../../shared/store/composite.ts";
 import { Projection } from "../../../shared/store/projection.ts";
 import { controllers } from "../../controllers/index.ts";
-import { startControllers } from "../../controllers/start.ts";
-import { startScheduler } from "../../scheduler/start.ts";
-import { numberOf, replicasOf } from "../cluster.ts";
+import { type RunningControllers, startControllers } from "../../controllers/start.ts";
+import { type RunningScheduler, startScheduler } from "../../scheduler/start.ts";
 import { SCHEDULER } from "../identities.ts";
 import { dependenciesOf, logReplicas } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import type { ProcessContext, RunningPart } from "./parts.ts";
 
 const LOGS = ["cluster", "events", "leases"] as const;
 
 /** Nobody here looks into most of these. */
 const SELDOM_READ: ReadonlySet<GroupResource> = new Set(["configmaps", "secrets"]);
 
-export async function runControl(context: ProcessContext): Promise<Running> {
-  const { runtime, settings, paths, name, connection } = context;
-  const dependencies = dependenciesOf(context);
-  const decisions = openDecisions(connection);
+export async function runControl(context: ProcessContext): Promise<RunningPart> {
+  const rootCertificate = readFileSync(join(context.paths.data, "pki", "ca.crt"), "utf8");
+  const control = new ControlActors({
+    dependencies: dependenciesOf(context),
+    projections: await followLogs(context),
+    decisions: openDecisions(context.connection),
+    controllers: controllers({ rootCertificate }),
+  });
+  await control.run(context.actors);
+  return control;
+}
+
+async function followLogs({ runtime, settings, connection }: ProcessContext): Promise<Projections> {
   const following = LOGS.map(async (log) => {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
@@ -35,27 +46,97 @@ export async function runControl(context: ProcessContext): Promise<Running> {
     await projection.follow(await openStore(connection, runtime, options));
     return [log, projection] as const;
   });
-  const projections = Object.fromEntries(await Promise.all(following)) as unknown as Projections;
-  const number = numberOf(name);
-  const wanted = (actor: string) => replicasOf(settings, actor) >= number;
-  const rootCertificate = readFileSync(join(paths.data, "pki", "ca.crt"), "utf8");
-  const chosen = controllers({ rootCertificate }).filter((controller) => wanted(controller.name));
-  const config = { projections, controllers: chosen, decisions };
-  const running: Running[] = [startControllers(dependencies, config)];
-  if (wanted("scheduler")) {
-    running.push(
-      startScheduler({
-        dependencies,
-        client: createClient({ ...dependencies, identity: SCHEDULER }),
-        membership: joinMembership(dependencies, "scheduler"),
-        projection: projections.cluster,
-        decisions,
-      }),
-    );
+  return Object.fromEntries(await Promise.all(following)) as unknown as Projections;
+}
+
+export interface ControlConfig {
+  readonly dependencies: ActorDependencies;
+  readonly projections: Projections;
+  readonly decisions: DecisionSink;
+  /** All that it can run. */
+  readonly controllers: readonly Controller[];
+}
+
+/** The actors of a control process; which of them run can change at any time. */
+export class ControlActors implements RunningPart {
+  readonly #config: ControlConfig;
+  readonly #controllers: RunningControllers;
+  #scheduler: RunningScheduler | undefined;
+  /** The last change under way; the next one waits for it. */
+  #changing: Promise<void> = Promise.resolve();
+
+  constructor(config: ControlConfig) {
+    this.#config = config;
+    const { dependencies, projections, decisions } = config;
+    this.#controllers = startControllers(dependencies, { projections, decisions, controllers: [] });
   }
-  return {
-    stop: async () => {
-      await Promise.all(running.map((actor) => actor.stop()));
-    },
-  };
+
+  /** Those that go leave their keys to others before they stop. */
+  run(actors: readonly string[]): Promise<void> {
+    const change = this.#changing.then(() => this.#change(new Set(actors)));
+    this.#changing = change.catch(() => undefined);
+    return change;
+  }
+
+  state(withKeys: boolean): readonly ActorState[] {
+    const scheduler = this.#schedulerState(withKeys);
+    return [...(scheduler ? [scheduler] : []), ...this.#controllers.state(withKeys)];
+  }
+
+  async stop(): Promise<void> {
+    await this.run([]);
+  }
+
+  async #change(wanted: ReadonlySet<string>): Promise<void> {
+    const { controllers } = this.#config;
+    const known = new Set(["scheduler", ...controllers.map(({ name }) => name)]);
+    for (const name of wanted) if (!known.has(name)) throw new Error(`no actor is called ${name}`);
+    const running = this.#controllers.names;
+    for (const controller of controllers) {
+      const { name } = controller;
+      if (wanted.has(name) && !running.includes(name)) this.#controllers.add(controller);
+    }
+    if (wanted.has("scheduler")) this.#scheduler ??= this.#startScheduler();
+    const ended = running.filter((name) => !wanted.has(name));
+    await Promise.all([
+      ...ended.map((name) => this.#controllers.remove(name)),
+      wanted.has("scheduler") ? undefined : this.#stopScheduler(),
+    ]);
+  }
+
+  #startScheduler(): RunningScheduler {
+    const { dependencies, projections, decisions } = this.#config;
+    return startScheduler({
+      dependencies,
+      client: createClient({ ...dependencies, identity: SCHEDULER }),
+      membership: joinMembership(dependencies, "scheduler"),
+      projection: projections.cluster,
+      decisions,
+    });
+  }
+
+  async #stopScheduler(): Promise<void> {
+    const scheduler = this.#scheduler;
+    this.#scheduler = undefined;
+    await scheduler?.stop();
+  }
+
+  #schedulerState(withKeys: boolean): ActorState | undefined {
+    const scheduler = this.#scheduler;
+    if (scheduler === undefined) return undefined;
+    const { passes, bound, refused } = scheduler.counters;
+    return {
+      actor: "scheduler",
+      replica: this.#config.dependencies.replica,
+      log: "cluster",
+      revision: this.#config.projections.cluster.revision,
+      ...(withKeys && { keys: scheduler.pending }),
+      queued: scheduler.queued,
+      inFlight: scheduler.inFlight,
+      passes,
+      committed: bound,
+      refused,
+      failed: 0,
+    };
+  }
 }
