@@ -101,8 +101,14 @@ export function withReplicas(
   return result;
 }
 
+/** @throws UsageError when no single actor is called so. */
+export function mustBeActor(name: string): void {
+  if (GROUPS[name] === undefined) mustBeScalable(name);
+  else throw new UsageError(`${name} is many actors; bounds are for each of them: ${GROUPS[name]}`);
+}
+
 /** @throws UsageError when no actor and no group of them is called so. */
-export function mustBeScalable(name: string): void {
+function mustBeScalable(name: string): void {
   if (SCALABLE.has(name)) return;
   throw new UsageError(`no actor is called ${name}; there are ${[...SCALABLE].join(", ")}`);
 }

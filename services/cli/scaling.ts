@@ -7,7 +7,7 @@ import { NoResponderError } from "../../shared/actor/bus.ts";
 import { parseProcessState, sendOrder } from "../../shared/actor/orders.ts";
 import { type ClusterSettings, type Paths, writeSettings } from "./cluster.ts";
 import type { PlannedProcess } from "./layout.ts";
-import { CONTROL_ACTORS, layoutOf, mustBeScalable, replicasOf, withReplicas } from "./layout.ts";
+import { CONTROL_ACTORS, layoutOf, mustBeActor, replicasOf, withReplicas } from "./layout.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { ScaleOrder, SupervisorStatus } from "./supervisor-orders.ts";
 
@@ -41,9 +41,20 @@ export class Scaling {
 
   /** @throws UsageError when an actor does not exist, Error when a process does not follow. */
   scale(order: ScaleOrder): Promise<SupervisorStatus> {
-    const change = this.#changing.then(() => this.#scale(order));
-    this.#changing = change.catch(() => undefined);
-    return change;
+    return this.#inTurn(() => this.#bringAbout(scaled(this.#settings, order)));
+  }
+
+  /** Brings about what the load asks for; the bounds stay as they are. */
+  follow(replicas: Readonly<Record<string, number>>): Promise<SupervisorStatus> {
+    return this.#inTurn(() => {
+      const both = { ...this.#settings.replicas, ...replicas };
+      return this.#bringAbout({ ...this.#settings, replicas: both });
+    });
+  }
+
+  /** Of the cluster's own processes. */
+  get processes(): number {
+    return layoutOf(this.#settings).length;
   }
 
   status(): SupervisorStatus {
@@ -55,9 +66,15 @@ export class Scaling {
     return { grouping, autoscale, replicas: Object.fromEntries(replicas), processes };
   }
 
-  async #scale(order: ScaleOrder): Promise<SupervisorStatus> {
+  #inTurn(change: () => Promise<SupervisorStatus>): Promise<SupervisorStatus> {
+    const changed = this.#changing.then(change);
+    this.#changing = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async #bringAbout(settings: ClusterSettings): Promise<SupervisorStatus> {
     const before = layoutOf(this.#settings);
-    this.#settings = scaled(this.#settings, order);
+    this.#settings = settings;
     // Kept first: whatever is started from here on, now or after a crash, is started by it.
     writeSettings(this.#options.paths, this.#settings);
     const after = layoutOf(this.#settings);
@@ -107,7 +124,7 @@ export class Scaling {
 
 /** The settings that an order leads to: a number ends the bounds that were asked for before. */
 export function scaled(settings: ClusterSettings, order: ScaleOrder): ClusterSettings {
-  for (const actor of Object.keys(order.autoscale)) mustBeScalable(actor);
+  for (const actor of Object.keys(order.autoscale)) mustBeActor(actor);
   const bounds = Object.entries({ ...settings.autoscale, ...order.autoscale });
   const numbers = withReplicas({}, order.replicas);
   const free = bounds.filter(([actor]) => replicasOf({ replicas: numbers }, actor, 0) === 0);

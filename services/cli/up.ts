@@ -39,6 +39,7 @@ import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
+import { startAutoscaler } from "./scale/autoscaler.ts";
 import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
 import { summaryOf } from "./summary.ts";
 import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
@@ -254,12 +255,14 @@ function natsServer(
 /** Serves `cox scale` and `cox actors` as long as this process lives. */
 async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): Promise<void> {
   const source = { settings, credentials: options.paths.credentials };
-  const { bus } = await connectBus(source, SUPERVISOR, OPERATOR_USER);
+  const operator = await connectBus(source, SUPERVISOR, OPERATOR_USER);
+  const { bus } = operator;
   const scaling = new Scaling(settings, bus, options);
   const dependencies = { bus, logger: silentLogger };
   serveRequests(dependencies, orderSubject(SUPERVISOR), supervisorOrderSchema, async (order) =>
     order.type === "scale" ? scaling.scale(order) : scaling.status(),
   );
+  startAutoscaler(operator, scaling);
 }
 
 function ownProcess(planned: PlannedProcess, paths: Paths, socket: SharedSocket): ProcessSpec {

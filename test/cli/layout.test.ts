@@ -90,6 +90,8 @@ describe("what is asked for", () => {
     const order = { type: "scale", replicas: {}, autoscale: {}, grouping: undefined } as const;
     const bounded = scaled(SETTINGS, { ...order, autoscale: { scheduler: { min: 2, max: 4 } } });
     expect(bounded.replicas).toEqual({ scheduler: 2 });
+    const many = { ...order, autoscale: { control: { min: 1, max: 2 } } };
+    expect(() => scaled(SETTINGS, many)).toThrow("control is many actors");
     const fixed = scaled(bounded, { ...order, replicas: { control: 1 } });
     expect([fixed.autoscale, fixed.replicas]).toEqual([{}, { control: 1 }]);
     const again = scaled(bounded, { ...order, replicas: { deployment: 2 }, grouping: "split" });
