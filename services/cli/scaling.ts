@@ -8,7 +8,7 @@ import { parseProcessState, sendOrder } from "../../shared/actor/orders.ts";
 import { type ClusterSettings, type Paths, writeSettings } from "./cluster.ts";
 import type { PlannedProcess } from "./layout.ts";
 import { CONTROL_ACTORS, layoutOf, mustBeActor, replicasOf, withReplicas } from "./layout.ts";
-import type { Supervisor } from "./supervisor.ts";
+import { NATS_SERVER, type Supervisor } from "./supervisor.ts";
 import type { ScaleOrder, SupervisorStatus } from "./supervisor-orders.ts";
 
 const ORDER_MS = 30_000;
@@ -73,20 +73,21 @@ export class Scaling {
   }
 
   async #bringAbout(settings: ClusterSettings): Promise<SupervisorStatus> {
-    const before = layoutOf(this.#settings);
+    const { supervisor, start, paths } = this.#options;
     this.#settings = settings;
     // Kept first: whatever is started from here on, now or after a crash, is started by it.
-    writeSettings(this.#options.paths, this.#settings);
-    const after = layoutOf(this.#settings);
-    const names = (layout: readonly PlannedProcess[]) => new Set(layout.map(({ name }) => name));
-    const [old, wanted] = [names(before), names(after)];
-    const coming = after.filter(({ name }) => !old.has(name));
-    for (const planned of coming) this.#options.start(planned);
+    writeSettings(paths, settings);
+    const wanted = layoutOf(settings);
+    // What runs is looked at, not what was asked for last: that may not have been brought about.
+    const present = new Set(supervisor.status().map(({ name }) => name));
+    const coming = wanted.filter(({ name }) => !present.has(name));
+    for (const planned of coming) start(planned);
     await Promise.all(coming.map((planned) => this.#untilRuns(planned)));
-    const staying = after.filter(({ name, actors }) => old.has(name) && actors.length > 0);
+    const staying = wanted.filter(({ name, actors }) => present.has(name) && actors.length > 0);
     await Promise.all(staying.map((planned) => this.#tell(planned)));
-    const going = before.filter(({ name }) => !wanted.has(name));
-    await Promise.all(going.map(({ name }) => this.#options.supervisor.end(name)));
+    const kept = new Set([NATS_SERVER, ...wanted.map(({ name }) => name)]);
+    const going = [...present].filter((name) => !kept.has(name));
+    await Promise.all(going.map((name) => supervisor.end(name)));
     return this.status();
   }
 

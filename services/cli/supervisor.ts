@@ -19,6 +19,9 @@ export interface ProcessSpec {
   readonly socket?: number;
 }
 
+/** The process that all others talk through. */
+export const NATS_SERVER = "nats-server";
+
 /** Behind its input and outputs. */
 export const HANDED_FD = 3;
 

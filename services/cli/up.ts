@@ -42,7 +42,7 @@ import { chooseRuntime } from "./runtime-choice.ts";
 import { startAutoscaler } from "./scale/autoscaler.ts";
 import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
 import { summaryOf } from "./summary.ts";
-import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { HANDED_FD, NATS_SERVER, type ProcessSpec, Supervisor } from "./supervisor.ts";
 import { SUPERVISOR, supervisorOrderSchema } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
 import { OPERATOR_USER } from "./users.ts";
@@ -249,7 +249,7 @@ function natsServer(
   });
   writeWhole(paths.natsConfiguration, configuration);
   const args = ["-c", paths.natsConfiguration];
-  return { name: "nats-server", file: binary, args, preferred: true };
+  return { name: NATS_SERVER, file: binary, args, preferred: true };
 }
 
 /** Serves `cox scale` and `cox actors` as long as this process lives. */

@@ -4,6 +4,7 @@ import { type ProcessState, parseProcessState, sendToEvery } from "../../../shar
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import { aligned } from "../history/text.ts";
 import type { BusConnection } from "../process/bus.ts";
+import { NATS_SERVER } from "../supervisor.ts";
 import type { ActorsFlags } from "./commands.ts";
 import { askSupervisor, withOperatorOf } from "./operator.ts";
 import { type ActorRow, actorRows, type Sample } from "./rows.ts";
@@ -36,7 +37,7 @@ export async function showActors({ watch, output, ...flags }: ActorsFlags): Prom
 export async function sample(operator: BusConnection): Promise<Sample> {
   const supervisor = await askSupervisor(operator, { type: "status" });
   const runtime = liveRuntime();
-  const expected = supervisor?.processes.filter(({ name }) => name !== "nats-server").length;
+  const expected = supervisor?.processes.filter(({ name }) => name !== NATS_SERVER).length;
   const order = { type: "state", keys: true } as const;
   const { bus } = operator;
   const [heads, answers] = await Promise.all([

@@ -1,6 +1,7 @@
 /** What is shown of the replicas of actors: from two looks at all processes. */
 import type { ActorState, ProcessState } from "../../../shared/actor/orders.ts";
 import { CONTROL_ACTORS } from "../layout.ts";
+import { NATS_SERVER } from "../supervisor.ts";
 import type { SupervisorStatus } from "../supervisor-orders.ts";
 
 type LogName = NonNullable<ActorState["log"]>;
@@ -60,7 +61,7 @@ export function actorRows(before: Sample, now: Sample): ActorRow[] {
       process: name,
       ...(pid !== null && { pid }),
       // nats-server is no process of actors; it need not answer.
-      answers: name === "nats-server",
+      answers: name === NATS_SERVER,
       faults: [],
       restarts,
     }));
