@@ -32,7 +32,7 @@ export interface Frame {
 /** Not work: the process waits. */
 const IDLE = "(idle)";
 
-/** The profile as a tree of calls, the same calls by the same callers as one; idle time left out. */
+/** The calls as a tree, the same by the same callers as one; idle time left out. */
 export function frameTree(profile: CpuProfile): Frame {
   const micros = new Map<number, number>();
   profile.samples.forEach((id, index) => {
