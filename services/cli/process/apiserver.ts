@@ -1,7 +1,6 @@
 /** An apiserver process. */
 import { readFileSync } from "node:fs";
 import { openStore } from "../../../nats/store.ts";
-import type { Running } from "../../../shared/actor/dependencies.ts";
 import { joinMembership } from "../../../shared/actor/membership.ts";
 import { ensurePki } from "../../apiserver/auth/pki.ts";
 import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
@@ -10,14 +9,13 @@ import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
 import { type NodeRuntime, numberOf } from "../cluster.ts";
 import { hostAddress } from "../process-node.ts";
-import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
-import type { ProcessContext } from "./parts.ts";
+import { dependenciesOf, logReplicas } from "./bus.ts";
+import type { ProcessContext, RunningPart } from "./parts.ts";
 
 const NODE_PORTS = [30_000, 32_767] as const;
 
-export async function runApiserver(context: ProcessContext): Promise<Running> {
-  const { runtime, settings, paths, name } = context;
-  const { connection, bus } = await connectBus(context, "apiserver");
+export async function runApiserver(context: ProcessContext): Promise<RunningPart> {
+  const { runtime, settings, paths, name, connection } = context;
   const { durability } = settings;
   const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
@@ -35,7 +33,7 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
     [network.kubernetesAddress, network.hostAddress, hostAddress()],
     runtime,
   );
-  const dependencies = dependenciesOf(context, bus);
+  const dependencies = dependenciesOf(context);
   // Leases keep no history. Only this process may change the logs, so compaction lives here.
   const compaction = startCompaction(dependencies, {
     stores: { cluster, events },
@@ -56,7 +54,6 @@ export async function runApiserver(context: ProcessContext): Promise<Running> {
     stop: async () => {
       await compaction.stop();
       await running.stop();
-      await connection.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import { type Connection, connect } from "../../../nats/connect.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
 import type { ClusterSettings } from "../cluster.ts";
+import { HOST_USER, SIMULATED_USER } from "../users.ts";
 import type { ProcessContext } from "./parts.ts";
 
 export interface BusConnection {
@@ -12,15 +13,28 @@ export interface BusConnection {
 }
 
 /** Connects as one of the cluster's bus users. */
-export async function connectBus(context: ProcessContext, user: string): Promise<BusConnection> {
-  const { settings, paths, name } = context;
+export async function connectBus(
+  { settings, paths }: Pick<ProcessContext, "settings" | "paths">,
+  name: string,
+  user: string,
+  timeoutMs?: number,
+): Promise<BusConnection> {
   const { passwords } = JSON.parse(readFileSync(paths.credentials, "utf8")) as {
     passwords: Record<string, string>;
   };
   const { url, login } = serverOf(settings);
   const own = { user, password: passwords[user] ?? "" };
-  const connection = await connect({ url, name, ...(login ?? own) });
+  const patience = timeoutMs === undefined ? {} : { timeoutMs };
+  const connection = await connect({ url, name, ...patience, ...(login ?? own) });
   return { connection, bus: new NatsBus(connection) };
+}
+
+/** The bus user of one of the cluster's own processes. */
+export function userOf(process: string): string {
+  if (/^apiserver(-\d+)?$/.test(process)) return "apiserver";
+  if (process === "nodes") return SIMULATED_USER;
+  if (process === "host") return HOST_USER;
+  return process.startsWith("node-") ? process : "controllers";
 }
 
 export interface NatsServer {
@@ -51,9 +65,6 @@ export function logReplicas({ natsUrl }: ClusterSettings): number {
 /**
  * Dependencies of an actor in this process; replicas of the same actor differ by process and pid.
  */
-export function dependenciesOf(
-  { runtime, logger, name }: ProcessContext,
-  bus: Bus,
-): ActorDependencies {
+export function dependenciesOf({ runtime, logger, name, bus }: ProcessContext): ActorDependencies {
   return { runtime, bus, logger, replica: `${name}-${process.pid}` };
 }

@@ -14,7 +14,7 @@ import { startControllers } from "../../controllers/start.ts";
 import { startScheduler } from "../../scheduler/start.ts";
 import { numberOf, replicasOf } from "../cluster.ts";
 import { SCHEDULER } from "../identities.ts";
-import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
+import { dependenciesOf, logReplicas } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
 const LOGS = ["cluster", "events", "leases"] as const;
@@ -23,9 +23,8 @@ const LOGS = ["cluster", "events", "leases"] as const;
 const SELDOM_READ: ReadonlySet<GroupResource> = new Set(["configmaps", "secrets"]);
 
 export async function runControl(context: ProcessContext): Promise<Running> {
-  const { runtime, settings, paths, name } = context;
-  const { connection, bus } = await connectBus(context, "controllers");
-  const dependencies = dependenciesOf(context, bus);
+  const { runtime, settings, paths, name, connection } = context;
+  const dependencies = dependenciesOf(context);
   const decisions = openDecisions(connection);
   const following = LOGS.map(async (log) => {
     const { durability } = settings;
@@ -57,7 +56,6 @@ export async function runControl(context: ProcessContext): Promise<Running> {
   return {
     stop: async () => {
       await Promise.all(running.map((actor) => actor.stop()));
-      await connection.close();
     },
   };
 }

@@ -1,7 +1,6 @@
 /** A node's process: kubelet, proxy and DNS, once the node has been prepared for them. */
 import { join } from "node:path";
 import { openDecisions } from "../../../nats/decisions.ts";
-import type { Bus } from "../../../shared/actor/bus.ts";
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import type { DecisionSink } from "../../../shared/actor/run.ts";
 import { startDns } from "../../dns/start.ts";
@@ -13,7 +12,7 @@ import { type PreparedNode, prepareNode } from "../../node/prepare.ts";
 import { startProxy } from "../../proxy/start.ts";
 import { DNS, PROXY } from "../identities.ts";
 import { hostAddress, processRuntime } from "../process-node.ts";
-import { connectBus, dependenciesOf } from "./bus.ts";
+import { dependenciesOf } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
 export const CLUSTER_DOMAIN = "cluster.local";
@@ -26,7 +25,6 @@ export async function runNode(context: ProcessContext): Promise<Running> {
   if (node === undefined) throw new Error(`the cluster has no node for the process ${name}`);
   if (settings.runtime === "process") return runProcessNode(context, node.name);
   const network = clusterNetwork(settings.slot);
-  const { connection, bus } = await connectBus(context, name);
   const prepared = await prepareNode(
     { runtime, logger, command: commands(runtime) },
     {
@@ -39,15 +37,20 @@ export async function runNode(context: ProcessContext): Promise<Running> {
   );
   // Services and names first: pods that start may need them at once.
   const running: Running[] = [
-    await startNodeProxy(context, bus, network, prepared, node.name),
-    await startNodeDns(context, bus, network, node),
-    await startNodeKubelet(context, bus, network, prepared, node.name, openDecisions(connection)),
+    await startNodeProxy(context, network, prepared, node.name),
+    await startNodeDns(context, network, node),
+    await startNodeKubelet(
+      context,
+      network,
+      prepared,
+      node.name,
+      openDecisions(context.connection),
+    ),
   ];
   return {
     stop: async () => {
       for (const actor of running.reverse()) await actor.stop();
       await prepared.release();
-      await connection.close();
     },
   };
 }
@@ -55,7 +58,6 @@ export async function runNode(context: ProcessContext): Promise<Running> {
 /** The proxy of a node, or of the host itself where that is none. */
 export function startNodeProxy(
   context: ProcessContext,
-  bus: Bus,
   network: ClusterNetwork,
   prepared: Pick<PreparedNode, "networkNamespace">,
   node: string | undefined,
@@ -63,7 +65,7 @@ export function startNodeProxy(
   const others = Array.from({ length: SLOTS }, (_, slot) => slot)
     .filter((slot) => slot !== network.slot)
     .map((slot) => clusterNetwork(slot).nodeCidr);
-  return startProxy(dependenciesOf(context, bus), {
+  return startProxy(dependenciesOf(context), {
     identity: PROXY,
     networkNamespace: prepared.networkNamespace,
     node,
@@ -76,11 +78,10 @@ export function startNodeProxy(
 
 function startNodeDns(
   context: ProcessContext,
-  bus: Bus,
   network: ClusterNetwork,
   { name, index }: { name: string; index: number },
 ): Promise<Running> {
-  return startDns(dependenciesOf(context, bus), {
+  return startDns(dependenciesOf(context), {
     identity: DNS,
     zone: {
       domain: CLUSTER_DOMAIN,
@@ -96,7 +97,6 @@ function startNodeDns(
 
 async function startNodeKubelet(
   context: ProcessContext,
-  bus: Bus,
   network: ClusterNetwork,
   prepared: PreparedNode,
   node: string,
@@ -108,7 +108,7 @@ async function startNodeKubelet(
     now: () => runtime.clock.now(),
     after: (ms, run) => runtime.timers.after(ms, run),
   });
-  return startKubelet(dependenciesOf(context, bus), {
+  return startKubelet(dependenciesOf(context), {
     nodeName: node,
     runtime: cri,
     rootDirectory: prepared.kubeletDirectory,
@@ -124,10 +124,9 @@ async function startNodeKubelet(
 
 /** A node whose pods are plain processes of this machine: no images, pod network or Services. */
 async function runProcessNode(context: ProcessContext, node: string): Promise<Running> {
-  const { paths, name, settings } = context;
-  const { connection, bus } = await connectBus(context, name);
+  const { paths, settings } = context;
   const hostIPs = [hostAddress()];
-  const kubelet = await startKubelet(dependenciesOf(context, bus), {
+  return startKubelet(dependenciesOf(context), {
     nodeName: node,
     runtime: processRuntime(context.runtime, paths, node),
     rootDirectory: join(paths.data, "nodes", node, "kubelet"),
@@ -135,12 +134,6 @@ async function runProcessNode(context: ProcessContext, node: string): Promise<Ru
     hostIPs,
     clusterDns: [clusterNetwork(settings.slot).dnsAddress],
     clusterDomain: CLUSTER_DOMAIN,
-    decisions: openDecisions(connection),
+    decisions: openDecisions(context.connection),
   });
-  return {
-    stop: async () => {
-      await kubelet.stop();
-      await connection.close();
-    },
-  };
 }

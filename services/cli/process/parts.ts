@@ -1,9 +1,11 @@
 import type { Logger, Running } from "../../../shared/actor/dependencies.ts";
+import type { ActorState } from "../../../shared/actor/orders.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import type { ClusterSettings, Paths } from "../cluster.ts";
+import type { BusConnection } from "./bus.ts";
 
 /** What a process is started with. */
-export interface ProcessContext {
+export interface ProcessContext extends BusConnection {
   readonly name: string;
   readonly paths: Paths;
   readonly settings: ClusterSettings;
@@ -13,7 +15,15 @@ export interface ProcessContext {
   readonly socket?: number;
 }
 
-export type Part = (context: ProcessContext) => Promise<Running>;
+/** The actors of a process. */
+export interface RunningPart extends Running {
+  /** Runs exactly these from now on. Absent: what the process runs is fixed. */
+  run?(actors: readonly string[]): Promise<void>;
+  /** Its actors and their figures. */
+  state?(withKeys: boolean): readonly ActorState[];
+}
+
+export type Part = (context: ProcessContext) => Promise<RunningPart>;
 
 /** Loads only what the process needs: start-up time and memory are those of its own actors. */
 export function partOf(name: string): Part {

@@ -2,22 +2,14 @@
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import { startSimulatedNodes } from "../../kubelet/runtimes/simulated.ts";
 import { clusterNetwork } from "../../node/network.ts";
-import { SIMULATED_USER } from "../credentials.ts";
-import { connectBus, dependenciesOf } from "./bus.ts";
+import { dependenciesOf } from "./bus.ts";
 import type { ProcessContext } from "./parts.ts";
 
 export async function runSimulatedNodes(context: ProcessContext): Promise<Running> {
   const { settings } = context;
-  const { connection, bus } = await connectBus(context, SIMULATED_USER);
-  const nodes = await startSimulatedNodes(dependenciesOf(context, bus), {
+  return startSimulatedNodes(dependenciesOf(context), {
     count: settings.nodes.length,
     prefix: "node",
     podNetwork: clusterNetwork(settings.slot).podCidr,
   });
-  return {
-    stop: async () => {
-      await nodes.stop();
-      await connection.close();
-    },
-  };
 }
