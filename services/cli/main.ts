@@ -3,6 +3,7 @@
  * is part of what a command costs.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addChaosCommands } from "./chaos/commands.ts";
 import { dataFolder, type NodeRuntime } from "./cluster.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
@@ -133,6 +134,7 @@ program
   });
 
 addHistoryCommands(program);
+addChaosCommands(program);
 
 function whole(text: string): number {
   const number = Number(text);

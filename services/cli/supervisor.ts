@@ -31,6 +31,20 @@ interface Supervised {
   /** How often it ended by itself, and how the last time. */
   ends: number;
   how: string;
+  /** It was killed on purpose, and is started again after so long. */
+  downMs?: number | undefined;
+  /** It was stopped in its tracks; what lets it go on. */
+  resume?: NodeJS.Timeout | undefined;
+}
+
+/** A process and how it is. */
+export interface ProcessStatus {
+  readonly name: string;
+  /** Undefined while it is down. */
+  readonly pid: number | undefined;
+  readonly paused: boolean;
+  /** How often it ended by itself. */
+  readonly ends: number;
 }
 
 /** A process that ends again and again. */
@@ -73,11 +87,62 @@ export class Supervisor {
     return found && { name: found.spec.name, ends: found.ends, how: found.how };
   }
 
+  processes(): ProcessStatus[] {
+    return [...this.#processes.values()].map(({ spec, child, timer, resume, ends }) => {
+      const pid = timer === undefined ? child?.pid : undefined;
+      return { name: spec.name, pid, paused: resume !== undefined, ends };
+    });
+  }
+
+  /**
+   * Kills a process on purpose, and starts it again after `downMs`.
+   * @throws Error when it does not run
+   */
+  kill(name: string, downMs: number): number {
+    const [supervised, pid] = this.#running(name);
+    supervised.downMs = downMs;
+    process.kill(pid, "SIGKILL");
+    return pid;
+  }
+
+  /**
+   * Stops a process in the middle of what it does. It goes on after `forMs`, whoever asked for it
+   * may be gone.
+   * @throws Error when it does not run
+   */
+  pause(name: string, forMs: number): number {
+    const [supervised, pid] = this.#running(name);
+    process.kill(pid, "SIGSTOP");
+    clearTimeout(supervised.resume);
+    supervised.resume = setTimeout(() => this.resume(name), forMs);
+    return pid;
+  }
+
+  /** Lets a process go on that was paused; false when it was not. */
+  resume(name: string): boolean {
+    const supervised = this.#processes.get(name);
+    if (supervised?.resume === undefined) return false;
+    clearTimeout(supervised.resume);
+    supervised.resume = undefined;
+    signal(supervised.child, "SIGCONT");
+    return true;
+  }
+
+  #running(name: string): [Supervised, number] {
+    const supervised = this.#processes.get(name);
+    if (supervised === undefined) throw new Error(`no process is called ${name}`);
+    const pid = supervised.timer === undefined ? supervised.child?.pid : undefined;
+    if (pid === undefined) throw new Error(`${name} does not run at the moment`);
+    return [supervised, pid];
+  }
+
   /** Ends all processes, the last started first; those that do not listen are killed. */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const [name, { child, timer }] of [...this.#processes].reverse()) {
       clearTimeout(timer);
+      // A process that is paused hears nothing.
+      this.resume(name);
       if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
         await endAndWait(child.pid, GRACE_MS);
       }
@@ -102,10 +167,18 @@ export class Supervisor {
   }
 
   #ended(supervised: Supervised, how: string): void {
+    clearTimeout(supervised.resume);
+    supervised.resume = undefined;
     if (this.#stopping || supervised.timer !== undefined) return;
-    supervised.ends++;
-    supervised.how = how;
-    const pause = pauseAfter(supervised);
+    const { downMs } = supervised;
+    supervised.downMs = undefined;
+    if (downMs === undefined) {
+      supervised.ends++;
+      supervised.how = how;
+    } else {
+      supervised.starts.pop();
+    }
+    const pause = downMs ?? pauseAfter(supervised);
     this.#onEnd(supervised.spec.name, how, pause);
     supervised.timer = setTimeout(() => {
       supervised.timer = undefined;
@@ -116,6 +189,10 @@ export class Supervisor {
   #pidFile(name: string): string {
     return join(this.#paths.run, `${name}.pid`);
   }
+}
+
+function signal(child: ChildProcess | undefined, name: NodeJS.Signals): void {
+  if (child?.exitCode === null && child.signalCode === null) child.kill(name);
 }
 
 function prefer(pid: number): void {

@@ -36,6 +36,7 @@ import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { summaryOf } from "./summary.ts";
 import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { serveSupervisor } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
 
 export interface UpOptions {
@@ -206,6 +207,7 @@ async function start(
   for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths, socket));
   const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
   await progress.step("Starting the control plane", () => untilReady(wait));
+  await serveSupervisor(supervisor, { settings, paths });
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
   await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(wait));
 }

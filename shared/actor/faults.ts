@@ -36,7 +36,8 @@ export class Faults {
     const { id, forMs, fault } = order;
     const { runtime, logger } = this.#dependencies;
     this.#faults.apply(order);
-    logger.warn({ id, forMs, fault }, "fault begins");
+    // Renewed every second, it begins once.
+    if (!this.#endings.has(id)) logger.warn({ id, forMs, fault }, "fault begins");
     this.#endings.get(id)?.();
     this.#endings.set(
       id,

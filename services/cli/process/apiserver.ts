@@ -15,12 +15,12 @@ import type { ProcessContext, RunningPart } from "./parts.ts";
 const NODE_PORTS = [30_000, 32_767] as const;
 
 export async function runApiserver(context: ProcessContext): Promise<RunningPart> {
-  const { runtime, settings, paths, name, connection } = context;
+  const { runtime, settings, paths, name, connection, faults } = context;
   const { durability } = settings;
   const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
-    (["cluster", "events", "leases"] as const).map((log) =>
-      openStore(connection, runtime, { name: log, durability, replicas }),
+    (["cluster", "events", "leases"] as const).map(async (log) =>
+      faults.store(await openStore(connection, runtime, { name: log, durability, replicas })),
     ),
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");

@@ -23,7 +23,7 @@ const LOGS = ["cluster", "events", "leases"] as const;
 const SELDOM_READ: ReadonlySet<GroupResource> = new Set(["configmaps", "secrets"]);
 
 export async function runControl(context: ProcessContext): Promise<Running> {
-  const { runtime, settings, paths, name, connection } = context;
+  const { runtime, settings, paths, name, connection, faults } = context;
   const dependencies = dependenciesOf(context);
   const decisions = openDecisions(connection);
   const following = LOGS.map(async (log) => {
@@ -32,7 +32,7 @@ export async function runControl(context: ProcessContext): Promise<Running> {
     const eager = (resource: GroupResource) => !SELDOM_READ.has(resource);
     const kind = { windowChanges: 0, freeze: false, eager, lean: true };
     const projection = new Projection({ runtime, ...kind });
-    await projection.follow(await openStore(connection, runtime, options));
+    await projection.follow(faults.store(await openStore(connection, runtime, options)));
     return [log, projection] as const;
   });
   const projections = Object.fromEntries(await Promise.all(following)) as unknown as Projections;

@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import type { Running } from "../../../shared/actor/dependencies.ts";
-import { type FaultSwitch, faultless } from "../../../shared/actor/faults.ts";
+import type { FaultSwitch } from "../../../shared/actor/faults.ts";
 import { type OrderHandlers, serveOrders } from "../../../shared/actor/orders.ts";
 import { liveRuntime } from "../../../shared/runtime/live.ts";
+import { ProcessFaults } from "../../chaos/process/faults.ts";
 import type { ClusterSettings, Paths } from "../cluster.ts";
 import { repository } from "../folders.ts";
 import { connectBus, userOf } from "./bus.ts";
@@ -58,19 +59,19 @@ export async function serve(options: ProcessOptions): Promise<void> {
 
 async function start(
   part: Part,
-  settled: Omit<ProcessContext, "connection" | "bus">,
+  settled: Omit<ProcessContext, "connection" | "bus" | "faults">,
 ): Promise<Running> {
   const { name, runtime, logger } = settled;
   const served = await connectBus(settled, name, userOf(name));
   const { bus, connection } = served;
-  const context = { ...settled, ...served };
+  const faults = new ProcessFaults(runtime, () => process.kill(process.pid, "SIGKILL"));
+  // What the actors use may be broken on purpose; what orders come by may not.
+  const own = { runtime: faults.runtime, bus: faults.bus(bus), faults };
+  const context: ProcessContext = { ...settled, ...served, ...own };
   const running = part(context);
   // Obeyed from the first moment: a process that is still starting can be asked, too.
-  const orders = serveOrders(
-    { runtime, bus, logger },
-    name,
-    handlersOf(context, running, faultless),
-  );
+  const handlers = handlersOf(context, running, faults);
+  const orders = serveOrders({ runtime, bus, logger }, name, handlers);
   const started = await running;
   return {
     stop: async () => {

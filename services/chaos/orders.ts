@@ -1,0 +1,40 @@
+import { z } from "zod";
+
+const process = z.string().min(1);
+
+/** What chaos asks of the supervisor. Times are milliseconds. */
+export const supervisorOrder = z.discriminatedUnion("type", [
+  /** Answers a list of `SupervisedProcess`. */
+  z.strictObject({ type: z.literal("processes") }),
+  /** SIGKILL; started again after `downMs`. Answers a `Struck`. */
+  z.strictObject({
+    type: z.literal("kill"),
+    process,
+    downMs: z.number().int().min(0).max(3_600_000),
+  }),
+  /** SIGSTOP, and SIGCONT after `forMs` whatever becomes of who asked. Answers a `Struck`. */
+  z.strictObject({
+    type: z.literal("pause"),
+    process,
+    forMs: z.number().int().min(1).max(3_600_000),
+  }),
+  /** SIGCONT now. Answers whether it was paused. */
+  z.strictObject({ type: z.literal("resume"), process }),
+]);
+
+export type SupervisorOrder = z.infer<typeof supervisorOrder>;
+
+export interface SupervisedProcess {
+  readonly name: string;
+  /** Absent while it is down. */
+  readonly pid?: number;
+  readonly paused: boolean;
+  /** How often it ended by itself. */
+  readonly ends: number;
+}
+
+export interface Struck {
+  readonly pid: number;
+  /** When, by the supervisor's clock. */
+  readonly at: number;
+}
