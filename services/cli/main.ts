@@ -6,9 +6,11 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { addChaosCommands } from "./chaos/commands.ts";
 import { dataFolder, type NodeRuntime } from "./cluster.ts";
 import { addHistoryCommands } from "./history/commands.ts";
+import { withSource } from "./history/source-options.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { setup } from "./setup.ts";
 import { UsageError } from "./usage-error.ts";
+import type { VerifyFlags } from "./verify.ts";
 
 const program = new Command("cox")
   .description("Coxswain: a Kubernetes control plane of stateless actors on NATS JetStream")
@@ -131,6 +133,17 @@ program
   .action(async (flags: { seeds: string; faults?: string; steps?: number; trace?: boolean }) => {
     const { simulate } = await import("./sim.ts");
     process.exitCode = await simulate(flags);
+  });
+
+withSource(program.command("verify"))
+  .description("check the invariants on every commit of the log; exits with 1 if one was broken")
+  .option("--from <moment>", "a revision, a time or an age (-10m) (default: where history begins)")
+  .option("-f, --follow", "go on with what happens from now on")
+  .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
+  .action(async (flags: VerifyFlags) => {
+    const { verify } = await import("./verify.ts");
+    const { STANDARD_OUTPUT } = await import("./history/output.ts");
+    process.exitCode = await verify(flags, STANDARD_OUTPUT);
   });
 
 addHistoryCommands(program);

@@ -1,4 +1,7 @@
-/** The parts on the hot paths, each alone in one process. Prints microseconds for one of a kind. */
+/**
+ * The parts on the hot paths, each alone in one process. Prints microseconds and allocated bytes
+ * for one of a kind.
+ */
 
 import { RbacAuthorizer } from "../../services/apiserver/auth/authorize.ts";
 import { bootstrapObjects } from "../../services/apiserver/bootstrap/objects.ts";
@@ -18,8 +21,9 @@ import { MemoryStore } from "../../shared/store/memory.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import { HEADERS, testRuntime } from "../store/harness.ts";
 import { countCollisions } from "./micro/collisions.ts";
+import { commits } from "./micro/commits.ts";
 import { filled, node, PODS, pod, podManifest } from "./micro/objects.ts";
-import { heading, time, timeOnce } from "./micro/timing.ts";
+import { counting, heading, time, timeOnce } from "./micro/timing.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 const by = { manager: "bench", now: NOW };
@@ -180,3 +184,4 @@ for (const nodes of [100, 1_000, 5_000]) await scheduling(nodes);
 heading("Several schedulers, each with its own apiserver (counted, not timed)");
 for (const nodes of [100, 1_000]) await collisions(nodes);
 await authorization();
+if (!counting) await commits(encodeObject(pod(1)));

@@ -1,6 +1,6 @@
+import { isReady } from "../../services/verify/pods.ts";
+import type { ClusterState } from "../../services/verify/state.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
-import type { ClusterState } from "./observer.ts";
-import { isReady } from "./pods.ts";
 
 /**
  * The state without what may differ between two runs that end alike: names that follow from

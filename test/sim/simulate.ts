@@ -1,4 +1,5 @@
 import { controllers } from "../../services/controllers/index.ts";
+import { danglingObjects } from "../../services/verify/invariants.ts";
 import { createClient } from "../../shared/actor/client.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
@@ -10,7 +11,6 @@ import { Chaos, drawFaults } from "./chaos.ts";
 import { createLogs, SimulatedCluster } from "./cluster.ts";
 import { type ControlPlane, membersOf } from "./control-plane.ts";
 import { endState, unhealthyLines } from "./end-state.ts";
-import { danglingObjects, INVARIANTS } from "./invariants.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { Observer } from "./observer.ts";
 import { prepare, USER } from "./prepared.ts";
@@ -129,7 +129,7 @@ class SimulationRun {
     this.#network = new SimulatedNetwork(simulator, NO_FAULTS);
     const logs = createLogs(this.#network);
     const trace = (line: string): void => simulator.trace(line);
-    this.#observer = new Observer(logs.cluster.store, INVARIANTS, trace);
+    this.#observer = new Observer(logs.cluster.store, trace);
     this.#network.onSend = (subject, data) => {
       if (PLANS.test(subject)) this.#observer.planned(data);
     };

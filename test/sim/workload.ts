@@ -1,8 +1,8 @@
+import { USER_MARK } from "../../services/verify/invariants.ts";
 import type { ResourceMessage, ResourceReply } from "../../shared/actor/api.ts";
 import type { ApiClient } from "../../shared/actor/client.ts";
 import type { KubernetesObject, ObjectMeta } from "../../shared/api/object.ts";
 import type { RandomStream, Runtime } from "../../shared/runtime/runtime.ts";
-import { USER_MARK } from "./invariants.ts";
 
 /** One thing that the simulated user does. */
 export interface Operation {

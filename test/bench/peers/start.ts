@@ -200,10 +200,12 @@ function loginOf(server: string, pki: string, token: string): string {
   });
 }
 
+/** Without an election: one that is stopped for a while would end when it goes on. */
 function schedulerConfiguration(directory: string): string {
   return JSON.stringify({
     apiVersion: "kubescheduler.config.k8s.io/v1",
     kind: "KubeSchedulerConfiguration",
+    leaderElection: { leaderElect: false },
     clientConnection: { kubeconfig: join(directory, "kube-scheduler.kubeconfig"), ...CLIENT_RATE },
   });
 }
@@ -261,6 +263,7 @@ function controllerArguments(directory: string, pki: string, port: number): stri
     `--service-account-private-key-file=${join(pki, "sa.key")}`,
     `--root-ca-file=${join(pki, "ca.crt")}`,
     "--use-service-account-credentials=true",
+    "--leader-elect=false",
     `--kube-api-qps=${CLIENT_RATE.qps}`,
     `--kube-api-burst=${CLIENT_RATE.burst}`,
     "--concurrent-deployment-syncs=20",

@@ -1,26 +1,45 @@
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { parseQuantity } from "../../shared/api/quantity.ts";
-import { type ClusterState, controllerOf, type Invariant, type ObjectChange } from "./observer.ts";
+import type { Key } from "../../shared/store/store.ts";
 import { isActive, isTerminal } from "./pods.ts";
+import { type ClusterState, controllerOf, type ObjectChange } from "./state.ts";
 
-/** Annotations with this prefix mark what the simulated user has done; they must never vanish. */
-export const USER_MARK = "sim.coxswain.dev/";
+/** What must hold after every commit, whatever goes wrong meanwhile. */
+export interface Invariant {
+  /** As in `cox verify`. */
+  readonly name: string;
+  /** What is promised, in a sentence. */
+  readonly promise: string;
+  /** What is wrong with a commit; pure. `state` is the one after it. */
+  readonly check: (commit: readonly ObjectChange[], state: ClusterState) => Finding[];
+}
+
+export interface Finding {
+  readonly message: string;
+  /** The written object that it was noticed by. */
+  readonly key: Key;
+}
+
+type Check = Invariant["check"];
+
+/** Annotations with this prefix mark what a user has done; they must never vanish. */
+export const USER_MARK = "verify.coxswain.dev/";
 
 function nameOf({ metadata }: KubernetesObject): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-/** The ReplicaSets whose pods the commit has changed in the way asked for. */
+/** The ReplicaSets whose pods the commit has changed in the way asked for, each with a pod. */
 function replicaSetsOf(
   commit: readonly ObjectChange[],
   state: ClusterState,
   relevant: (change: ObjectChange) => boolean,
-): Set<KubernetesObject> {
-  const sets = new Set<KubernetesObject>();
+): Map<KubernetesObject, Key> {
+  const sets = new Map<KubernetesObject, Key>();
   for (const change of commit) {
     if (change.resource !== "pods" || !relevant(change)) continue;
     const owner = state.owner((change.after ?? change.before) as KubernetesObject);
-    if (owner?.kind === "ReplicaSet") sets.add(owner);
+    if (owner?.kind === "ReplicaSet") sets.set(owner, change.key);
   }
   return sets;
 }
@@ -30,12 +49,13 @@ function activePods(replicaSet: KubernetesObject, state: ClusterState): Kubernet
 }
 
 /** A pod is never created beyond what its ReplicaSet asks for at that moment. */
-const neverTooManyPods: Invariant = (commit, state) => {
+const neverTooManyPods: Check = (commit, state) => {
   const growing = replicaSetsOf(commit, state, ({ before }) => before === undefined);
-  return [...growing].flatMap((replicaSet) => {
+  return [...growing].flatMap(([replicaSet, key]) => {
     const has = activePods(replicaSet, state).length;
     const asks: number = replicaSet["spec"].replicas;
-    return has > asks ? [`ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, has ${has}`] : [];
+    const message = `ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, has ${has}`;
+    return has > asks ? [{ message, key }] : [];
   });
 };
 
@@ -43,25 +63,24 @@ const neverTooManyPods: Invariant = (commit, state) => {
  * The ReplicaSet controller never deletes below what is asked for, given the pods that were there
  * when it decided: somebody else may take one away meanwhile.
  */
-const neverTooFewPods: Invariant = (commit, state) => {
+const neverTooFewPods: Check = (commit, state) => {
   const deletions = commit.filter(({ resource, before, after, headers }) => {
     const was = resource === "pods" && before !== undefined && isActive(before);
     return was && (after === undefined || !isActive(after)) && headers.actor === "replicaset";
   });
   const shrinking = replicaSetsOf(deletions, state, () => true);
-  return [...shrinking].flatMap((replicaSet) => {
+  return [...shrinking].flatMap(([replicaSet, key]) => {
     const { uid = "", deletionTimestamp } = replicaSet.metadata;
     if (deletionTimestamp !== undefined) return [];
     const own = deletions.filter(
       ({ before }) => controllerOf(before as KubernetesObject)?.uid === uid,
     );
-    const [first] = own;
-    const decidedAt = first?.decidedAt ?? (first?.revision ?? 0) - 1;
+    const decidedAt = own[0]?.decidedAt;
+    if (decidedAt === undefined) return [];
     const left = state.activeAt(uid, decidedAt) - own.length;
     const asks: number = replicaSet["spec"].replicas;
-    return left < asks
-      ? [`ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, was cut to ${left}`]
-      : [];
+    const message = `ReplicaSet ${nameOf(replicaSet)} asks for ${asks} pods, was cut to ${left}`;
+    return left < asks ? [{ message, key }] : [];
   });
 };
 
@@ -97,7 +116,7 @@ function replicaSetsOfDeployment({ deployment }: Rollout, state: ClusterState) {
 }
 
 /** The deployment controller never asks for more than replicas and surge together. */
-const neverBeyondSurge: Invariant = (commit, state) =>
+const neverBeyondSurge: Check = (commit, state) =>
   commit.flatMap((change) => {
     const { resource, before, after, headers } = change;
     if (resource !== "replicasets.apps" || after === undefined) return [];
@@ -111,7 +130,8 @@ const neverBeyondSurge: Invariant = (commit, state) =>
     );
     const most = rollout.replicas + rollout.maxSurge;
     const name = nameOf(rollout.deployment);
-    return asked > most ? [`Deployment ${name} may have ${most} pods, asks for ${asked}`] : [];
+    const message = `Deployment ${name} may have ${most} pods, asks for ${asked}`;
+    return asked > most ? [{ message, key: change.key }] : [];
   });
 
 const DESIRED = "deployment.kubernetes.io/desired-replicas";
@@ -122,7 +142,7 @@ const DESIRED = "deployment.kubernetes.io/desired-replicas";
  * ready or go away while the decision is under way. (A change of scale in the middle is spread over
  * all ReplicaSets, as upstream does, and may.)
  */
-const neverTooFewAvailable: Invariant = (commit, state) =>
+const neverTooFewAvailable: Check = (commit, state) =>
   commit.flatMap((change) => {
     const { resource, before, after, headers } = change;
     if (resource !== "replicasets.apps" || before === undefined || after === undefined) return [];
@@ -131,7 +151,8 @@ const neverTooFewAvailable: Invariant = (commit, state) =>
     const rollout = rolloutOf(state.owner(after));
     if (rollout === undefined) return [];
     if (before.metadata.annotations?.[DESIRED] !== String(rollout.replicas)) return [];
-    const decidedAt = change.decidedAt ?? change.revision;
+    const { decidedAt } = change;
+    if (decidedAt === undefined) return [];
     let left = 0;
     let had = 0;
     for (const { metadata, spec } of replicaSetsOfDeployment(rollout, state)) {
@@ -143,28 +164,30 @@ const neverTooFewAvailable: Invariant = (commit, state) =>
     const least = rollout.replicas - rollout.maxUnavailable;
     if (left >= had || left >= least) return [];
     const name = nameOf(rollout.deployment);
-    return [`Deployment ${name} must keep ${least} pods available, keeps ${left} of ${had}`];
+    const message = `Deployment ${name} must keep ${least} pods available, keeps ${left} of ${had}`;
+    return [{ message, key: change.key }];
   });
 
 /** A pod stays on the node that it was bound to. */
-const neverBoundTwice: Invariant = (commit) =>
-  commit.flatMap(({ resource, before, after }) => {
+const neverBoundTwice: Check = (commit) =>
+  commit.flatMap(({ key, resource, before, after }) => {
     if (resource !== "pods" || before === undefined || after === undefined) return [];
     const from = before["spec"].nodeName;
     const to = after["spec"].nodeName;
     const same = before.metadata.uid === after.metadata.uid;
     if (!from || from === to || !same) return [];
-    return [`Pod ${nameOf(after)} is bound to ${from} and then to ${to}`];
+    return [{ message: `Pod ${nameOf(after)} is bound to ${from} and then to ${to}`, key }];
   });
 
-/** A pod is only bound to a node that has room for it. */
-const neverToAFullNode: Invariant = (commit, state) => {
-  const nodes = new Set<string>();
-  for (const { resource, before, after } of commit) {
+/** No actor binds a pod to a node that has no room for it; a person may. */
+const neverToAFullNode: Check = (commit, state) => {
+  const nodes = new Map<string, Key>();
+  for (const { key, resource, before, after, headers } of commit) {
+    if (resource !== "pods" || headers.actor === "user") continue;
     const node = after?.["spec"]?.nodeName;
-    if (resource === "pods" && node && before?.["spec"]?.nodeName !== node) nodes.add(node);
+    if (node && before?.["spec"]?.nodeName !== node) nodes.set(node, key);
   }
-  return [...nodes].flatMap((name) => {
+  return [...nodes].flatMap(([name, key]) => {
     const node = state.get(`nodes/_/${name}`);
     if (node === undefined) return [];
     const pods = state.onNode(name).filter((pod) => !isTerminal(pod));
@@ -175,7 +198,8 @@ const neverToAFullNode: Invariant = (commit, state) => {
       const asked = pods.reduce((sum, pod) => sum + requested(pod, resource), 0n);
       if (asked > nanos(allocatable[resource])) full.push(resource);
     }
-    return full.length > 0 ? [`Node ${name} is filled beyond its ${full.join(", ")}`] : [];
+    const message = `Node ${name} is filled beyond its ${full.join(", ")}`;
+    return full.length > 0 ? [{ message, key }] : [];
   });
 };
 
@@ -193,18 +217,18 @@ function nanos(quantity: string | undefined): bigint {
 }
 
 /** What a user was told is done is not undone by somebody who had not seen it. */
-const neverLoseWhatAUserWrote: Invariant = (commit) =>
+const neverLoseWhatAUserWrote: Check = (commit) =>
   commit.flatMap(({ key, before, after }) => {
     if (before === undefined || after === undefined) return [];
     if (before.metadata.uid !== after.metadata.uid) return [];
     const lost = Object.keys(before.metadata.annotations ?? {}).filter(
       (name) => name.startsWith(USER_MARK) && after.metadata.annotations?.[name] === undefined,
     );
-    return lost.map((name) => `${key} has lost ${name}`);
+    return lost.map((name) => ({ message: `${key} has lost ${name}`, key }));
   });
 
 /** What no write may ever change, whoever writes. */
-const identityStays: Invariant = (commit) =>
+const identityStays: Check = (commit) =>
   commit.flatMap(({ key, before, after }) => {
     if (before === undefined || after === undefined) return [];
     const old = before.metadata;
@@ -214,19 +238,47 @@ const identityStays: Invariant = (commit) =>
     if (old.creationTimestamp !== creationTimestamp) wrong.push("creationTimestamp");
     if (old.deletionTimestamp && !deletionTimestamp) wrong.push("deletionTimestamp");
     if ((old.generation ?? 0) > (generation ?? 0)) wrong.push("generation");
-    return wrong.map((field) => `${key} has changed its ${field}`);
+    return wrong.map((field) => ({ message: `${key} has changed its ${field}`, key }));
   });
 
 /** Checked after every commit, with faults and without. */
 export const INVARIANTS: readonly Invariant[] = [
-  neverTooManyPods,
-  neverTooFewPods,
-  neverBeyondSurge,
-  neverTooFewAvailable,
-  neverBoundTwice,
-  neverToAFullNode,
-  neverLoseWhatAUserWrote,
-  identityStays,
+  {
+    name: "pods-at-most-asked",
+    promise: "no pod is created beyond what its ReplicaSet asks for",
+    check: neverTooManyPods,
+  },
+  {
+    name: "pods-at-least-asked",
+    promise: "no ReplicaSet takes away pods that it was asked for",
+    check: neverTooFewPods,
+  },
+  {
+    name: "surge",
+    promise: "no rollout asks for more than replicas and maxSurge",
+    check: neverBeyondSurge,
+  },
+  {
+    name: "availability",
+    promise: "no rollout takes away available pods below replicas less maxUnavailable",
+    check: neverTooFewAvailable,
+  },
+  { name: "bound-once", promise: "a pod stays on its node", check: neverBoundTwice },
+  {
+    name: "room",
+    promise: "no node is given more than it can hold",
+    check: neverToAFullNode,
+  },
+  {
+    name: "user-writes-stay",
+    promise: "what a user was told is done is not undone unseen",
+    check: neverLoseWhatAUserWrote,
+  },
+  {
+    name: "identity",
+    promise: "no write changes an object's identity or takes back its deletion",
+    check: identityStays,
+  },
 ];
 
 /** Checked at the end: every owner that is named exists, every namespace too. */
