@@ -2,14 +2,20 @@ import type { Bus } from "../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../shared/actor/dependencies.ts";
 import { type ProcessState, sendOrder, sendToEvery } from "../../shared/actor/orders.ts";
 import { names } from "../../shared/faults/language.ts";
-import type { Struck, SupervisedProcess, SupervisorOrder } from "./orders.ts";
+import type { SignalOrder, Struck, SupervisedProcess } from "./orders.ts";
 import type { FaultSpec } from "./process/spec.ts";
+
+export const NATS_SERVER = "nats-server";
 
 const ORDER_MS = 2_000;
 const STATES_MS = 250;
+/** Processes start, and those that go let their work end. */
+const SCALE_MS = 120_000;
 
 /** A process as it may be struck. */
 export interface Target extends SupervisedProcess {
+  /** It answers orders; of a NATS server nobody asks that. */
+  readonly answers: boolean;
   /** The actors that it runs, where it says so. */
   readonly actors: readonly string[];
 }
@@ -25,18 +31,23 @@ export class Operator {
 
   /** The supervised processes, each with the actors that it says it runs. */
   async targets(): Promise<Target[]> {
-    const [processes, states] = await Promise.all([
-      this.#supervisor({ type: "processes" }) as Promise<SupervisedProcess[]>,
-      this.states(),
-    ]);
+    const processes = (await this.#supervisor({ type: "processes" })) as SupervisedProcess[];
+    const running = processes.filter(({ name, pid }) => name !== NATS_SERVER && pid !== undefined);
+    const states = await this.states(running.length);
     const actors = new Map(
       states.map(({ process, actors }) => [process, actors.map(({ actor }) => actor)]),
     );
-    return processes.map((each) => ({ ...each, actors: actors.get(each.name) ?? [] }));
+    return processes.map((each) => ({
+      ...each,
+      answers: actors.has(each.name) || each.name === NATS_SERVER,
+      actors: actors.get(each.name) ?? [],
+    }));
   }
 
-  async states(): Promise<ProcessState[]> {
-    return (await sendToEvery(this.#dependencies, { type: "state" }, STATES_MS)) as ProcessState[];
+  /** What processes say of themselves; waits no longer when so many have. */
+  async states(expected?: number): Promise<ProcessState[]> {
+    const order = { type: "state" } as const;
+    return (await sendToEvery(this.#dependencies, order, STATES_MS, expected)) as ProcessState[];
   }
 
   kill(process: string, downMs: number): Promise<Struck> {
@@ -63,8 +74,14 @@ export class Operator {
     await sendOrder(this.#dependencies.bus, process, order, ORDER_MS);
   }
 
-  #supervisor(order: SupervisorOrder): Promise<unknown> {
-    return sendOrder<SupervisorOrder>(this.#dependencies.bus, "supervisor", order, ORDER_MS);
+  /** Other numbers of replicas, by actor; resolves when they run. */
+  async scale(replicas: Readonly<Record<string, number>>): Promise<void> {
+    const order = { type: "scale", replicas } as const;
+    await sendOrder<typeof order>(this.#dependencies.bus, "supervisor", order, SCALE_MS);
+  }
+
+  #supervisor(order: SignalOrder): Promise<unknown> {
+    return sendOrder<SignalOrder>(this.#dependencies.bus, "supervisor", order, ORDER_MS);
   }
 }
 

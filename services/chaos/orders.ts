@@ -3,7 +3,7 @@ import { z } from "zod";
 const process = z.string().min(1);
 
 /** What chaos asks of the supervisor. Times are milliseconds. */
-export const supervisorOrder = z.discriminatedUnion("type", [
+export const signalOrder = z.discriminatedUnion("type", [
   /** Answers a list of `SupervisedProcess`. */
   z.strictObject({ type: z.literal("processes") }),
   /** SIGKILL; started again after `downMs`. Answers a `Struck`. */
@@ -22,7 +22,7 @@ export const supervisorOrder = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("resume"), process }),
 ]);
 
-export type SupervisorOrder = z.infer<typeof supervisorOrder>;
+export type SignalOrder = z.infer<typeof signalOrder>;
 
 export interface SupervisedProcess {
   readonly name: string;

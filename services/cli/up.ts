@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
 import { obtainServer } from "../../nats/server.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
+import { orderSubject, serveRequests } from "../../shared/actor/orders.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
 import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
 import { ensurePki } from "../apiserver/auth/pki.ts";
 import { ensureTokenFile } from "../apiserver/auth/token-file.ts";
+import { signalOrder } from "../chaos/orders.ts";
 import { commands } from "../node/command.ts";
 import { clusterNetwork, NODES_MAX } from "../node/network.ts";
 import { prepareHost } from "../node/prepare.ts";
@@ -30,14 +32,16 @@ import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree, type SharedSocket, takePort } from "./ports.ts";
+import { connectBus } from "./process/bus.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
+import { obeySignal } from "./signals.ts";
 import { summaryOf } from "./summary.ts";
 import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
-import { serveSupervisor } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
+import { OPERATOR_USER } from "./users.ts";
 
 export interface UpOptions {
   readonly data: string;
@@ -207,7 +211,7 @@ async function start(
   for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths, socket));
   const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
   await progress.step("Starting the control plane", () => untilReady(wait));
-  await serveSupervisor(supervisor, { settings, paths });
+  await obeyOrders(supervisor, { settings, paths });
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
   await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(wait));
 }
@@ -235,6 +239,18 @@ function natsServer(
   writeWhole(paths.natsConfiguration, configuration);
   const args = ["-c", paths.natsConfiguration];
   return { name: "nats-server", file: binary, args, preferred: true };
+}
+
+/** Obeys the operator as long as this process lives. */
+async function obeyOrders(
+  supervisor: Supervisor,
+  context: { readonly settings: ClusterSettings; readonly paths: Paths },
+): Promise<void> {
+  const { bus } = await connectBus(context, "supervisor", OPERATOR_USER);
+  const serving = { bus, logger: silentLogger };
+  serveRequests(serving, orderSubject("supervisor"), signalOrder, async (order) =>
+    obeySignal(supervisor, order),
+  );
 }
 
 function ownProcess(name: string, paths: Paths, socket: SharedSocket): ProcessSpec {

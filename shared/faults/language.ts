@@ -101,6 +101,8 @@ const schema = z.strictObject({
       perActor: z.number().int().min(1).default(1),
       /** Processes, of all actors. */
       total: z.number().int().min(1).default(3),
+      /** Whether the only NATS server may be struck: nothing works until it is back. */
+      onlyServer: z.boolean().default(false),
       /** The run ends when no write has been acknowledged for so long. */
       unavailableMs: duration.default(15_000),
     })

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../../../shared/faults/duration.ts";
 import type { FaultSpec } from "../../chaos/process/spec.ts";
+import { addChaosRun } from "./run-command.ts";
 
 interface StrikeFlags {
   readonly data?: string;
@@ -65,6 +66,7 @@ export function addChaosCommands(program: Command): void {
       .option("--share <0..1>", "how much of it", share, 0.2),
     ({ share: probability }) => ({ kind: "drop", probability }),
   );
+  addChaosRun(program);
 }
 
 function striking(program: Command, name: string): Command {
