@@ -11,9 +11,9 @@ import { openStore } from "./store.ts";
 import { type LogName, streamOf, subjectOfKey } from "./subjects.ts";
 
 /** The records of a decision may come this much later than it was made: commits take time. */
-const RECORDED_LATE_MS = 10_000;
+const RECORDED_LATE_MS = 5_000;
 /** Clocks of replicas and of the log's server may differ. */
-const SKEW_MS = 5_000;
+const SKEW_MS = 1_000;
 
 /**
  * The past of a running cluster; closing it closes the connection.

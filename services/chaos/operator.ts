@@ -31,8 +31,15 @@ export class Operator {
 
   /** The supervised processes, each with the actors that it says it runs. */
   async targets(): Promise<Target[]> {
-    const processes = (await this.#supervisor({ type: "processes" })) as SupervisedProcess[];
-    const running = processes.filter(({ name, pid }) => name !== NATS_SERVER && pid !== undefined);
+    const status = { type: "status" } as const;
+    const answer = await sendOrder<typeof status>(
+      this.#dependencies.bus,
+      "supervisor",
+      status,
+      ORDER_MS,
+    );
+    const { processes } = answer as { readonly processes: SupervisedProcess[] };
+    const running = processes.filter(({ name, pid }) => name !== NATS_SERVER && pid !== null);
     const states = await this.states(running.length);
     const actors = new Map(
       states.map(({ process, actors }) => [process, actors.map(({ actor }) => actor)]),

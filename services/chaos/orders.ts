@@ -4,8 +4,6 @@ const process = z.string().min(1);
 
 /** What chaos asks of the supervisor. Times are milliseconds. */
 export const signalOrder = z.discriminatedUnion("type", [
-  /** Answers a list of `SupervisedProcess`. */
-  z.strictObject({ type: z.literal("processes") }),
   /** SIGKILL; started again after `downMs`. Answers a `Struck`. */
   z.strictObject({
     type: z.literal("kill"),
@@ -24,13 +22,14 @@ export const signalOrder = z.discriminatedUnion("type", [
 
 export type SignalOrder = z.infer<typeof signalOrder>;
 
+/** Of the answer to the order `status`. */
 export interface SupervisedProcess {
   readonly name: string;
-  /** Absent while it is down. */
-  readonly pid?: number;
+  /** Null while it is down. */
+  readonly pid: number | null;
   readonly paused: boolean;
-  /** How often it ended by itself. */
-  readonly ends: number;
+  /** How often it ended by itself, and was started again. */
+  readonly restarts: number;
 }
 
 export interface Struck {

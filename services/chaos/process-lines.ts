@@ -30,7 +30,7 @@ export class ProcessLines {
 }
 
 function stateOf({ pid, paused, answers }: Target): ProcessSpan["state"] {
-  if (pid === undefined) return "down";
+  if (pid === null) return "down";
   if (paused) return "paused";
   return answers ? "up" : "starting";
 }

@@ -202,7 +202,7 @@ export class ChaosRun {
   }
 
   #killed({ name, pid }: Target, at: number): void {
-    if (pid !== undefined) this.#kills.push({ process: name, pid, at });
+    if (pid !== null) this.#kills.push({ process: name, pid, at });
     const direct = name === NATS_SERVER || name.startsWith("apiserver");
     if (!direct || this.#options.workload.writers === 0) return;
     const actor = name.replace(/-\d+$/, "");

@@ -164,7 +164,7 @@ export class Strikes {
   }
 
   #isHit({ name, pid, paused, answers }: Target): boolean {
-    if (pid === undefined || paused || !answers) return true;
+    if (pid === null || paused || !answers) return true;
     return [...this.#held.values()].some(({ process }) => process === name);
   }
 

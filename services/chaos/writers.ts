@@ -38,7 +38,7 @@ export class Writers {
     return this.#running.length === 0 ? 0 : this.#runtime.clock.monotonic() - this.#lastAt;
   }
 
-  /** Milliseconds from now to the first acknowledgement of a write that is asked for from now on. */
+  /** Milliseconds from now to the first acknowledgement of a write that is yet to be asked for. */
   next(): Promise<number> {
     const since = this.#runtime.clock.monotonic();
     return new Promise((done) => this.#waiting.add({ since, done }));

@@ -7,12 +7,11 @@ const ANSWER_MS = 30;
 
 /** Carries out an order; answers what `SignalOrder` says. @throws Error with the reason */
 export function obeySignal(supervisor: Supervisor, order: SignalOrder): unknown {
-  if (order.type === "processes") return supervisor.processes();
   if (order.type === "resume") return supervisor.resume(order.process);
   const { process: name } = order;
-  const found = supervisor.processes().find((each) => each.name === name);
+  const found = supervisor.status().find((each) => each.name === name);
   if (found === undefined) throw new Error(`no process is called ${name}`);
-  if (found.pid === undefined) throw new Error(`${name} does not run at the moment`);
+  if (found.pid === null) throw new Error(`${name} does not run at the moment`);
   const strike = (): number =>
     order.type === "kill"
       ? supervisor.kill(name, order.downMs)

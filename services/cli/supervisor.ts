@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
+import type { SupervisedProcess } from "../chaos/orders.ts";
 import type { Paths } from "./cluster.ts";
 import { endAndWait } from "./pids.ts";
 
@@ -28,6 +29,8 @@ interface Supervised {
   /** When it was started lately, milliseconds; old ones are dropped. */
   starts: number[];
   timer: NodeJS.Timeout | undefined;
+  /** It is ended on purpose. */
+  finished: boolean;
   /** How often it ended by itself, and how the last time. */
   ends: number;
   how: string;
@@ -35,16 +38,6 @@ interface Supervised {
   downMs?: number | undefined;
   /** It was stopped in its tracks; what lets it go on. */
   resume?: NodeJS.Timeout | undefined;
-}
-
-/** A process and how it is. */
-export interface ProcessStatus {
-  readonly name: string;
-  /** Undefined while it is down. */
-  readonly pid: number | undefined;
-  readonly paused: boolean;
-  /** How often it ended by itself. */
-  readonly ends: number;
 }
 
 /** A process that ends again and again. */
@@ -75,23 +68,33 @@ export class Supervisor {
   }
 
   start(spec: ProcessSpec): void {
-    const idle = { child: undefined, starts: [], timer: undefined, ends: 0, how: "" };
-    const supervised: Supervised = { spec, ...idle };
+    const idle = { child: undefined, timer: undefined, finished: false, ends: 0, how: "" };
+    const supervised: Supervised = { spec, starts: [], ...idle };
     this.#processes.set(spec.name, supervised);
     this.#spawn(supervised);
+  }
+
+  /** What runs under it, in the order of the starts. */
+  status(): SupervisedProcess[] {
+    return [...this.#processes.values()].map(({ spec, child, ends, resume }) => {
+      const alive = child?.exitCode === null && child.signalCode === null;
+      const pid = alive ? (child.pid ?? null) : null;
+      return { name: spec.name, pid, paused: resume !== undefined, restarts: ends };
+    });
+  }
+
+  /** Ends one process for good. */
+  async end(name: string): Promise<void> {
+    const supervised = this.#processes.get(name);
+    if (supervised === undefined) return;
+    this.#processes.delete(name);
+    await this.#finish(supervised);
   }
 
   /** The first process that has ended by itself at least so often. */
   failing(ends: number): Failing | undefined {
     const found = [...this.#processes.values()].find((supervised) => supervised.ends >= ends);
     return found && { name: found.spec.name, ends: found.ends, how: found.how };
-  }
-
-  processes(): ProcessStatus[] {
-    return [...this.#processes.values()].map(({ spec, child, timer, resume, ends }) => {
-      const pid = timer === undefined ? child?.pid : undefined;
-      return { name: spec.name, pid, paused: resume !== undefined, ends };
-    });
   }
 
   /**
@@ -121,11 +124,7 @@ export class Supervisor {
   /** Lets a process go on that was paused; false when it was not. */
   resume(name: string): boolean {
     const supervised = this.#processes.get(name);
-    if (supervised?.resume === undefined) return false;
-    clearTimeout(supervised.resume);
-    supervised.resume = undefined;
-    signal(supervised.child, "SIGCONT");
-    return true;
+    return supervised !== undefined && goOn(supervised);
   }
 
   #running(name: string): [Supervised, number] {
@@ -139,15 +138,21 @@ export class Supervisor {
   /** Ends all processes, the last started first; those that do not listen are killed. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const [name, { child, timer }] of [...this.#processes].reverse()) {
-      clearTimeout(timer);
-      // A process that is paused hears nothing.
-      this.resume(name);
-      if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-        await endAndWait(child.pid, GRACE_MS);
-      }
-      rmSync(this.#pidFile(name), { force: true });
+    for (const supervised of [...this.#processes.values()].reverse()) {
+      await this.#finish(supervised);
     }
+  }
+
+  async #finish(supervised: Supervised): Promise<void> {
+    supervised.finished = true;
+    clearTimeout(supervised.timer);
+    // A process that is paused hears nothing.
+    goOn(supervised);
+    const { child, spec } = supervised;
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      await endAndWait(child.pid, GRACE_MS);
+    }
+    rmSync(this.#pidFile(spec.name), { force: true });
   }
 
   #spawn(supervised: Supervised): void {
@@ -169,7 +174,7 @@ export class Supervisor {
   #ended(supervised: Supervised, how: string): void {
     clearTimeout(supervised.resume);
     supervised.resume = undefined;
-    if (this.#stopping || supervised.timer !== undefined) return;
+    if (this.#stopping || supervised.finished || supervised.timer !== undefined) return;
     const { downMs } = supervised;
     supervised.downMs = undefined;
     if (downMs === undefined) {
@@ -191,8 +196,14 @@ export class Supervisor {
   }
 }
 
-function signal(child: ChildProcess | undefined, name: NodeJS.Signals): void {
-  if (child?.exitCode === null && child.signalCode === null) child.kill(name);
+/** Lets a paused process go on; false when it is not paused. */
+function goOn(supervised: Supervised): boolean {
+  const { child, resume } = supervised;
+  if (resume === undefined) return false;
+  clearTimeout(resume);
+  supervised.resume = undefined;
+  if (child?.exitCode === null && child.signalCode === null) child.kill("SIGCONT");
+  return true;
 }
 
 function prefer(pid: number): void {

@@ -10,36 +10,40 @@ import { liveRuntime } from "../../shared/runtime/live.ts";
 import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
 import { ensurePki } from "../apiserver/auth/pki.ts";
 import { ensureTokenFile } from "../apiserver/auth/token-file.ts";
-import { signalOrder } from "../chaos/orders.ts";
 import { commands } from "../node/command.ts";
 import { clusterNetwork, NODES_MAX } from "../node/network.ts";
 import { prepareHost } from "../node/prepare.ts";
 import { claimSlot } from "../node/slots.ts";
 import {
+  type Bounds,
   type ClusterSettings,
   createFolders,
+  type Grouping,
   type NodeRuntime,
   type Paths,
   pathsOf,
-  processNames,
   readSettings,
   writeSettings,
   writeWhole,
 } from "./cluster.ts";
 import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
+import { layoutOf, type PlannedProcess } from "./layout.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree, type SharedSocket, takePort } from "./ports.ts";
 import { connectBus } from "./process/bus.ts";
+import { kindOf } from "./process/parts.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
+import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
 import { obeySignal } from "./signals.ts";
 import { summaryOf } from "./summary.ts";
 import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { SUPERVISOR, supervisorOrderSchema } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
 import { OPERATOR_USER } from "./users.ts";
 
@@ -51,6 +55,8 @@ export interface UpOptions {
   readonly nats?: string;
   readonly durability?: "strict" | "relaxed";
   readonly replicas?: Readonly<Record<string, number>>;
+  readonly autoscale?: Readonly<Record<string, Bounds>>;
+  readonly grouping?: Grouping;
 }
 
 const API_PORT = 6443;
@@ -149,10 +155,14 @@ async function settle(
     runtime,
     slot: slotFor(runtime, paths, before?.slot),
     nodes: Array.from({ length: count }, (_, index) => ({ name: nodeName(runtime, index), index })),
-    replicas: { ...(options.replicas ?? before?.replicas ?? {}) },
+    replicas: before?.replicas ?? {},
+    autoscale: before?.autoscale ?? {},
+    grouping: before?.grouping ?? "packed",
   };
-  writeSettings(paths, settings);
-  return settings;
+  const { replicas = {}, autoscale = {}, grouping } = options;
+  const asked = scaled(settings, { type: "scale", replicas, autoscale, grouping });
+  writeSettings(paths, asked);
+  return asked;
 }
 
 /** Simulated nodes are counted from 0, as the process that plays them does. */
@@ -208,10 +218,11 @@ async function start(
   if (settings.runtime === "cri") {
     await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
   }
-  for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths, socket));
+  const begin = (planned: PlannedProcess) => supervisor.start(ownProcess(planned, paths, socket));
+  for (const planned of layoutOf(settings)) begin(planned);
   const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
   await progress.step("Starting the control plane", () => untilReady(wait));
-  await obeyOrders(supervisor, { settings, paths });
+  await obeyOrders(settings, { paths, supervisor, start: begin });
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
   await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(wait));
 }
@@ -241,23 +252,26 @@ function natsServer(
   return { name: "nats-server", file: binary, args, preferred: true };
 }
 
-/** Obeys the operator as long as this process lives. */
-async function obeyOrders(
-  supervisor: Supervisor,
-  context: { readonly settings: ClusterSettings; readonly paths: Paths },
-): Promise<void> {
-  const { bus } = await connectBus(context, "supervisor", OPERATOR_USER);
-  const serving = { bus, logger: silentLogger };
-  serveRequests(serving, orderSubject("supervisor"), signalOrder, async (order) =>
-    obeySignal(supervisor, order),
-  );
+/** Obeys the operator (`cox scale`, `actors`, `kill`, ...) as long as this process lives. */
+async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): Promise<void> {
+  const source = { settings, credentials: options.paths.credentials };
+  const { bus } = await connectBus(source, SUPERVISOR, OPERATOR_USER);
+  const scaling = new Scaling(settings, bus, options);
+  const dependencies = { bus, logger: silentLogger };
+  serveRequests(dependencies, orderSubject(SUPERVISOR), supervisorOrderSchema, async (order) => {
+    if (order.type === "scale") return scaling.scale(order);
+    if (order.type === "status") return scaling.status();
+    return obeySignal(options.supervisor, order);
+  });
 }
 
-function ownProcess(name: string, paths: Paths, socket: SharedSocket): ProcessSpec {
+function ownProcess(planned: PlannedProcess, paths: Paths, socket: SharedSocket): ProcessSpec {
+  const { name } = planned;
   const args = [programFile("process.js"), "--data", paths.data, "--process", name];
   // Not a node's: containers would inherit it.
-  const preferred = /^(apiserver|control)/.test(name);
+  const kind = kindOf(planned);
+  const preferred = kind === "apiserver" || kind === "control";
   const spec = { name, file: process.execPath, args, preferred };
-  if (!/^apiserver/.test(name)) return spec;
+  if (kind !== "apiserver") return spec;
   return { ...spec, args: [...args, "--socket", String(HANDED_FD)], socket: socket.fd };
 }

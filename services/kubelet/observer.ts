@@ -3,11 +3,12 @@ import type { Logger } from "../../shared/actor/dependencies.ts";
 import type { Cancel, Runtime } from "../../shared/runtime/runtime.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "./decide/types.ts";
 import { ANNOTATIONS, LABELS } from "./pod/labels.ts";
-import type {
-  ContainerRuntime,
-  ContainerSummary,
-  RuntimeContainerStatus,
-  SandboxSummary,
+import {
+  type ContainerRuntime,
+  type ContainerSummary,
+  type RuntimeContainerStatus,
+  RuntimeError,
+  type SandboxSummary,
 } from "./runtimes/runtime.ts";
 
 const RELIST_MS = 1_000;
@@ -43,6 +44,8 @@ export class RuntimeObserver {
   readonly #changed: (uid: string) => void;
   readonly #returned: () => void;
   readonly #pods = new Map<string, Known>();
+  /** Pods that the runtime lists, but would not describe. */
+  readonly #doubtful = new Set<string>();
   /** Statuses that cannot change any more, by container id and state. */
   readonly #statuses = new Map<string, RuntimeContainerStatus>();
   readonly #waiting: (() => void)[] = [];
@@ -91,6 +94,11 @@ export class RuntimeObserver {
   /** When the runtime last answered, by the monotonic clock; undefined: never. */
   get lastSuccess(): number | undefined {
     return this.#lastSuccess;
+  }
+
+  /** False: the runtime knows of the pod, but not how it is; nothing is to be decided on that. */
+  isCertain(uid: string): boolean {
+    return !this.#doubtful.has(uid);
   }
 
   pod(uid: string): ObservedPod {
@@ -153,19 +161,31 @@ export class RuntimeObserver {
       this.#runtime.listContainers(),
     ]);
     const groups = groupByPod(sandboxes, containers);
-    for (const uid of [...this.#pods.keys()]) {
+    for (const uid of new Set([...this.#pods.keys(), ...this.#doubtful])) {
       if (groups.has(uid)) continue;
+      this.#doubtful.delete(uid);
       this.#pods.delete(uid);
       this.#changed(uid);
     }
-    for (const [uid, group] of groups) {
-      const fingerprint = fingerprintOf(group);
-      if (this.#pods.get(uid)?.fingerprint === fingerprint) continue;
+    for (const [uid, group] of groups) await this.#lookAt(uid, group);
+    this.#forgetStatuses(containers);
+  }
+
+  /** One pod that the runtime is at odds with itself about must not hide all the others. */
+  async #lookAt(uid: string, group: PodGroup): Promise<void> {
+    const fingerprint = fingerprintOf(group);
+    if (this.isCertain(uid) && this.#pods.get(uid)?.fingerprint === fingerprint) return;
+    try {
       const pod = await this.#observe(group);
       this.#pods.set(uid, { fingerprint, pod, identity: identityOf(uid, group) });
-      this.#changed(uid);
+      this.#doubtful.delete(uid);
+    } catch (error) {
+      if (error instanceof RuntimeError && error.code === "unavailable") throw error;
+      if (this.isCertain(uid)) this.#logger.warn({ err: error, uid }, "a pod cannot be looked at");
+      this.#doubtful.add(uid);
+      return;
     }
-    this.#forgetStatuses(containers);
+    this.#changed(uid);
   }
 
   async #observe(group: PodGroup): Promise<ObservedPod> {

@@ -121,7 +121,7 @@ export class PodWorker {
   #pass(): void {
     const { observer } = this.#context;
     // On what an unreachable runtime showed last, nothing is decided.
-    if (this.#stopped || !observer.reachable) return;
+    if (this.#stopped || !observer.reachable || !observer.isCertain(this.uid)) return;
     if (this.#removed) {
       this.#takeDown();
       return;

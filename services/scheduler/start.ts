@@ -44,7 +44,12 @@ export interface SchedulerCounters {
 
 export interface RunningScheduler extends Running {
   readonly counters: Readonly<SchedulerCounters>;
+  /** Pods without a node that are this replica's. */
+  readonly pending: number;
+  /** Those of them that wait for the next pass, rather than for a node to fit. */
   readonly queued: number;
+  /** Plans under way. */
+  readonly inFlight: number;
 }
 
 /** Runs one replica of the scheduler until stopped. */
@@ -73,6 +78,7 @@ class SchedulerLoop implements RunningScheduler {
   #sentAt = 0;
   #next: { readonly at: number; readonly cancel: Cancel } | undefined;
   #stopped = false;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: Omit<RunOptions, "drivers">) {
     this.#options = options;
@@ -82,8 +88,16 @@ class SchedulerLoop implements RunningScheduler {
     this.#begin();
   }
 
-  get queued(): number {
+  get pending(): number {
     return this.#queue.length;
+  }
+
+  get queued(): number {
+    return this.#queue.active;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   async stop(): Promise<void> {
@@ -92,6 +106,10 @@ class SchedulerLoop implements RunningScheduler {
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#queue.close();
     this.#next?.cancel();
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
   }
 
   #begin(): void {
@@ -232,6 +250,7 @@ class SchedulerLoop implements RunningScheduler {
       await this.#again(batch.placements, decidedAt);
     } finally {
       this.#inFlight--;
+      if (this.#stopped && this.#inFlight === 0) this.#onIdle?.();
       this.#passSoon();
     }
   }
@@ -264,6 +283,7 @@ class SchedulerLoop implements RunningScheduler {
   /** Decides the pods again once what they were refused for can be seen. */
   async #again(placements: Batch["placements"], revision: Revision): Promise<void> {
     const { projection, dependencies } = this.#options;
+    if (this.#stopped) return;
     for (const { pod } of placements) if (this.#state) this.#relieve(this.#state.forget(pod));
     try {
       await projection.waitFor(revision, FENCE_MS);

@@ -46,42 +46,52 @@ export const orderSchema = z.discriminatedUnion("type", [
 export type Order = z.infer<typeof orderSchema>;
 export type FaultOrder = z.infer<typeof faultOrder>;
 
-/** A process, asked for its state. */
-export interface ProcessState {
-  readonly process: string;
-  readonly pid: number;
-  /** Of the program. */
-  readonly version: string;
-  /** Since the process started, milliseconds. */
-  readonly uptimeMs: number;
-  /** Resident memory of the process, bytes. */
-  readonly memoryBytes: number;
-  /** CPU time used since it started, milliseconds. */
-  readonly cpuMs: number;
-  /** Ids of the faults that it suffers. */
-  readonly faults: readonly string[];
-  readonly actors: readonly ActorState[];
-}
-
 /** A replica of an actor. What an actor does not know about itself is absent. */
-export interface ActorState {
-  readonly actor: string;
-  readonly replica: string;
+const actorState = z.object({
+  actor: z.string(),
+  replica: z.string(),
   /** The log whose revisions it goes by. */
-  readonly log?: "cluster" | "events" | "leases";
+  log: z.enum(["cluster", "events", "leases"]).optional(),
   /** Last revision of that log that it has seen. */
-  readonly revision?: number;
-  /** Keys of its primary resource that it owns. */
-  readonly keys?: number;
-  /** Keys, requests or pods that wait for it. */
-  readonly queued?: number;
-  /** Passes or requests under way. */
-  readonly inFlight?: number;
+  revision: z.number().optional(),
+  /** Keys of its primary resource that it owns; of the scheduler: pods without a node. */
+  keys: z.number().optional(),
+  /** Keys that wait for it. */
+  queued: z.number().optional(),
+  /** Plans under way. */
+  inFlight: z.number().optional(),
   /** Since it started: passes, or requests answered. */
-  readonly passes?: number;
-  readonly committed?: number;
-  readonly refused?: number;
-  readonly failed?: number;
+  passes: z.number().optional(),
+  committed: z.number().optional(),
+  refused: z.number().optional(),
+  failed: z.number().optional(),
+});
+
+/** A process, asked for its state. */
+const processState = z.object({
+  process: z.string(),
+  pid: z.number(),
+  /** Of the program. */
+  version: z.string(),
+  /** Since the process started, milliseconds. */
+  uptimeMs: z.number(),
+  /** Resident memory of the process, bytes. */
+  memoryBytes: z.number(),
+  /** CPU time used since it started, milliseconds. */
+  cpuMs: z.number(),
+  /** Ids of the faults that it suffers. */
+  faults: z.array(z.string()),
+  actors: z.array(actorState),
+});
+
+export type ActorState = Readonly<z.infer<typeof actorState>>;
+export type ProcessState = Readonly<Omit<z.infer<typeof processState>, "actors">> & {
+  readonly actors: readonly ActorState[];
+};
+
+/** @throws z.ZodError when it is none. */
+export function parseProcessState(answer: unknown): ProcessState {
+  return processState.parse(answer);
 }
 
 export interface OrderHandlers {

@@ -33,8 +33,10 @@ const CLUSTER_ACTORS: ReadonlySet<string> = new Set(["apiserver", "heartbeat", "
 /** Writers whose cause is the pod that they decided about, whatever woke them. */
 const SCHEDULER = "scheduler";
 const PATH_MAX = 5_000;
-/** How far the clocks of deciding replicas and of the log may be apart, and a commit may take. */
-const RECORD_MS = 10_000;
+/** How long before the log took a write it may have been decided; commits wait for the log. */
+const BEFORE_MS = 10_000;
+/** How far the clock of a deciding replica may be ahead of the log's. */
+const AHEAD_MS = 1_000;
 
 /** The chain that ends with this version. */
 export async function chainOf(history: History, last: Version): Promise<Chain> {
@@ -82,7 +84,7 @@ async function decisionOf(
   { headers, time }: Version,
 ): Promise<DecisionRecord | undefined> {
   const { actor, replica, trace } = headers;
-  const range = { actor, replica, from: time - RECORD_MS, to: time + RECORD_MS };
+  const range = { actor, replica, from: time - BEFORE_MS, to: time + AHEAD_MS };
   const records = await history.decisions(range);
   return records.find((record) => record.trace === trace);
 }
@@ -93,11 +95,14 @@ async function decisionsOf(
   path: readonly Version[],
 ): Promise<(version: Version) => DecisionRecord | undefined> {
   const found = new Map<string, DecisionRecord[]>();
-  for (const { from, to } of stretchesOf(path)) {
-    const traces = new Set(path.map(({ headers }) => headers.trace));
-    for (const record of await history.decisions({ from, to })) {
-      if (!traces.has(record.trace)) continue;
-      found.set(record.trace, [...(found.get(record.trace) ?? []), record]);
+  const traces = new Set(path.map(({ headers }) => headers.trace));
+  // By replica: a busy cluster decides thousands of times a second.
+  for (const { actor, replica, versions } of byWriter(path)) {
+    for (const stretch of stretchesOf(versions)) {
+      for (const record of await history.decisions({ actor, replica, ...stretch })) {
+        if (!traces.has(record.trace)) continue;
+        found.set(record.trace, [...(found.get(record.trace) ?? []), record]);
+      }
     }
   }
   return ({ key, headers }) => {
@@ -106,12 +111,25 @@ async function decisionsOf(
   };
 }
 
+function byWriter(path: readonly Version[]) {
+  const writers = new Map<string, { actor: string; replica: string; versions: Version[] }>();
+  for (const version of path) {
+    const { actor, replica } = version.headers;
+    if (actor === "user" || CLUSTER_ACTORS.has(actor)) continue;
+    const id = `${actor}\n${replica}`;
+    const writer = writers.get(id) ?? { actor, replica, versions: [] };
+    writer.versions.push(version);
+    writers.set(id, writer);
+  }
+  return writers.values();
+}
+
 /** Stretches of time that hold the decisions of the versions, as few as possible. */
 function stretchesOf(path: readonly Version[]): { from: number; to: number }[] {
   const stretches: { from: number; to: number }[] = [];
   for (const { time } of path.toReversed()) {
     const last = stretches.at(-1);
-    const [from, to] = [time - RECORD_MS, time + RECORD_MS];
+    const [from, to] = [time - BEFORE_MS, time + AHEAD_MS];
     if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
     else stretches.push({ from, to });
   }

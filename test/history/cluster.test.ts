@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../nats/connect.ts";
 import { openStore } from "../../nats/store.ts";
+import { programFile } from "../../services/cli/folders.ts";
 import type { FieldChange } from "../../shared/log/difference.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
 import { RunningCluster } from "../kubectl/cluster.ts";
@@ -150,32 +152,75 @@ describe("the past of a running cluster", () => {
   );
 
   it(
-    "is there when the API server has forgotten it, and says where it begins",
+    "is served to any client until the server is told to end",
     async () => {
-      const { revision } = changed;
-      const query = `resourceVersionMatch=Exact&resourceVersion=${revision}`;
-      const list = `kubectl get --raw '/api/v1/pods?${query}'`;
-      await cluster.must(list);
-      process.kill(cluster.pidOf("apiserver"), "SIGKILL");
-      await cluster.must("until kubectl get --raw /readyz 2> /dev/null; do sleep 0.1; done");
-      expect((await cluster.shell(list)).stderr).toContain("too old");
-      const pods = await cox("at", String(revision), "get", "pods", "-o", "name");
-      expect(pods.split("\n").filter(Boolean).length).toBeGreaterThanOrEqual(2);
-      await compact(revision);
-      expect(await cox("at", String(revision), "get", "pods", "-o", "name")).toBe(pods);
-      for (const words of [
-        ["at", String(revision - 1), "get", "pods"],
-        ["diff", String(revision - 1), "HEAD"],
-        ["log", `${revision - 1}..`],
-      ]) {
-        const { code, stderr } = await cluster.cox(...(words as [string, ...string[]]));
-        expect(code).toBe(1);
-        expect(stderr).toMatch(
-          new RegExp(`^Revision ${revision - 1} is older than .* at revision ${revision}, 20`),
-        );
-      }
-      const beyond = await cluster.cox("at", "99999999", "get", "pods");
-      expect(beyond.stderr).toContain("Revision 99999999 does not exist yet");
+      const kubeconfig = join(cluster.data, "past.kubeconfig");
+      const words = [String(created.revision), "serve", "--kubeconfig", kubeconfig, "--speed", "0"];
+      const serving = spawn(
+        process.execPath,
+        [programFile("cox.js"), "at", "--data", cluster.data, ...words],
+        { stdio: "pipe" },
+      );
+      const ended = new Promise((resolve) => serving.once("exit", resolve));
+      const said: string[] = [];
+      serving.stdout.on("data", (part: Buffer) => said.push(part.toString()));
+      await expect.poll(() => said.join("")).toContain(`export KUBECONFIG=${kubeconfig}`);
+      expect(said.join("")).toContain(`Revision ${created.revision} (`);
+      expect(said.join("")).toContain("time stands still");
+      const past = { KUBECONFIG: kubeconfig };
+      expect(await cluster.must("kubectl get deploy web -o name", past)).toContain("web");
+      expect(await cluster.must("kubectl get pods -o name", past)).toBe("");
+      expect(await cluster.must("kubectl auth can-i get pods", past)).toBe("yes\n");
+      const right = await cluster.shell("kubectl auth can-i delete pods", past);
+      expect(right.stdout).toContain("no - this server shows revision");
+      const server = "$(kubectl config view --raw -o jsonpath='{..server}')";
+      const stranger = await cluster.must(`curl -sk ${server}/api/v1/secrets`, past);
+      expect(stranger).toContain("to its administrator alone");
+      serving.kill("SIGTERM");
+      expect(await ended).toBe(0);
+    },
+    TEST_MS,
+  );
+
+  it(
+    "goes elsewhere as a file",
+    async () => {
+      const file = join(cluster.data, "incident.coxlog");
+      writeFileSync(file, await cox("export", `${created.revision}..`));
+      const elsewhere = join(cluster.data, "elsewhere");
+      const words = ["import", file, "--data", elsewhere];
+      const imported = await cluster.cox(...(words as [string, ...string[]]));
+      expect(imported.stdout).toContain(`Revisions ${created.revision} to `);
+      const again = await cluster.cox(...(words as [string, ...string[]]));
+      expect(again.stderr).toContain("is there already; name another folder");
+      const range = `${created.revision}..${changed.revision}`;
+      const here = await cox("log", range);
+      expect(await cox("log", range, "--log", file)).toBe(here);
+      expect(await cox("log", range, "--data", elsewhere)).toBe(here);
+      const wide = ["get", "pods", "-o", "wide"];
+      const moment = String(changed.revision);
+      expect(await cox("at", moment, "--log", file, ...wide)).toBe(
+        await cox("at", moment, ...wide),
+      );
+      const gone = (await log(`${changed.revision}..`, "-k", "pods")).find(
+        ({ verb }) => verb === "deleted",
+      ) as Line;
+      const object = gone.key.replace("/default/", "/");
+      expect(await cox("why", object, "--log", file)).toBe(await cox("why", object));
+      expect(await cox("trace", changed.trace, "--log", file)).toBe(
+        await cox("trace", changed.trace),
+      );
+      const before = await cluster.cox(
+        "at",
+        String(created.revision - 1),
+        "--log",
+        file,
+        "get",
+        "ns",
+      );
+      expect(before.stderr).toContain(`which begins at revision ${created.revision}`);
+      const follow = await cluster.cox("log", "--log", file, "-f");
+      expect(follow.stderr).toContain("A file does not go on");
     },
     TEST_MS,
   );
@@ -209,6 +254,37 @@ describe("the past of a running cluster", () => {
     await store.close();
     await connection.close();
   });
+
+  it(
+    "is there when the API server has forgotten it, and says where it begins",
+    async () => {
+      const { revision } = changed;
+      const query = `resourceVersionMatch=Exact&resourceVersion=${revision}`;
+      const list = `kubectl get --raw '/api/v1/pods?${query}'`;
+      await cluster.must(list);
+      process.kill(cluster.pidOf("apiserver"), "SIGKILL");
+      await cluster.must("until kubectl get --raw /readyz 2> /dev/null; do sleep 0.1; done");
+      expect((await cluster.shell(list)).stderr).toContain("too old");
+      const pods = await cox("at", String(revision), "get", "pods", "-o", "name");
+      expect(pods.split("\n").filter(Boolean).length).toBeGreaterThanOrEqual(2);
+      await compact(revision);
+      expect(await cox("at", String(revision), "get", "pods", "-o", "name")).toBe(pods);
+      for (const words of [
+        ["at", String(revision - 1), "get", "pods"],
+        ["diff", String(revision - 1), "HEAD"],
+        ["log", `${revision - 1}..`],
+      ]) {
+        const { code, stderr } = await cluster.cox(...(words as [string, ...string[]]));
+        expect(code).toBe(1);
+        expect(stderr).toMatch(
+          new RegExp(`^Revision ${revision - 1} is older than .* at revision ${revision}, 20`),
+        );
+      }
+      const beyond = await cluster.cox("at", "99999999", "get", "pods");
+      expect(beyond.stderr).toContain("Revision 99999999 does not exist yet");
+    },
+    TEST_MS,
+  );
 
   async function compact(revision: number): Promise<void> {
     const read = (file: string) => JSON.parse(readFileSync(join(cluster.data, file), "utf8"));

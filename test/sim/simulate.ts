@@ -29,9 +29,9 @@ export interface SimulationOptions {
   readonly mistake?: Mistake;
 }
 
-/** What a test puts in the place of the real thing. */
+/** What a test puts in the place of the real thing, or does to it. */
 export type Mistake = Partial<
-  Pick<ControlPlane, "wrapDependencies" | "wrapStore"> & {
+  Pick<ControlPlane, "wrapDependencies" | "wrapStore" | "onControl"> & {
     controllers(real: readonly Controller[]): readonly Controller[];
   }
 >;

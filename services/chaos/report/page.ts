@@ -17,7 +17,8 @@ p, li { color: var(--soft); margin: .3rem 0; } .verdict { font-size: 1.1rem; fon
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
-svg { width: 100%; height: auto; overflow: visible; } svg text { fill: var(--soft); font-size: 11px; }
+svg { width: 100%; height: auto; overflow: visible; }
+svg text { fill: var(--soft); font-size: 11px; }
 .tick { text-anchor: middle; } .grid { stroke: var(--line); } .line { stroke: var(--mark); }
 .line, .wanted { fill: none; stroke-width: 1.5; } .wanted { stroke: var(--soft); }
 .wanted { stroke-dasharray: 3 3; } rect.up { fill: var(--good); opacity: .75; }

@@ -56,7 +56,8 @@ export function rolloutText({ rollouts }: ChaosRecord): string {
   const worst = sorted.at(-1) ?? 0;
   const open = rollouts.length - times.length;
   const rest = open === 0 ? "" : `, ${open} not`;
-  return `${times.length} completed${rest}; half in ${durationText(half)}, worst ${durationText(worst)}`;
+  const took = `half in ${durationText(half)}, worst ${durationText(worst)}`;
+  return `${times.length} completed${rest}; ${took}`;
 }
 
 /** Aligned columns; numbers to the right. */

@@ -29,7 +29,7 @@ export async function withOperator<Result>(
   }
   const runtime = liveRuntime();
   const { bus, connection } = await connectBus(
-    { settings, paths },
+    { settings, credentials: paths.credentials },
     "cox-operator",
     OPERATOR_USER,
     CONNECT_MS,

@@ -5,6 +5,7 @@ import { ChangeReader, fieldsOf, type RecordedChange } from "../../../shared/log
 import { type History, horizonOf, readVersions } from "../../../shared/log/history.ts";
 import { summarizeChanges } from "../../../shared/log/summary.ts";
 import type { Revision, Version } from "../../../shared/store/store.ts";
+import { UsageError } from "../usage-error.ts";
 import { parseRange, revisionOf, withinHistory } from "./moment.ts";
 import type { Output } from "./output.ts";
 import { EVERYTHING, isSelected, parseSelector, type Selector } from "./selector.ts";
@@ -57,7 +58,11 @@ async function boundsOf(
   const log = logs[selector.log];
   const range = text === undefined ? {} : parseRange(text, now);
   const to = range.to === undefined ? await log.head() : await revisionOf(log, range.to);
-  if (range.from !== undefined) return { from: await revisionOf(log, range.from), to };
+  if (range.from !== undefined) {
+    const from = await revisionOf(log, range.from);
+    if (from > to) throw new UsageError(`Revision ${from} comes after revision ${to}.`);
+    return { from, to };
+  }
   const begin = await horizonOf(log);
   if (text !== undefined || selector.key !== undefined) return { from: begin, to };
   return { from: Math.max(begin, to - LAST), to };

@@ -1,10 +1,10 @@
 /** `cox trace`: one request or decision through the actors. */
-import { type History, readVersions } from "../../../shared/log/history.ts";
+import { type History, horizonOf, readVersions } from "../../../shared/log/history.ts";
 import { otlpOf } from "../../../shared/log/otlp.ts";
 import { type Span, type SpanWrite, timeOfUlid, traceTree } from "../../../shared/log/trace.ts";
 import type { Version } from "../../../shared/store/store.ts";
 import { UsageError } from "../usage-error.ts";
-import { withinHistory } from "./moment.ts";
+import { describeRevision, withinHistory } from "./moment.ts";
 import type { Output } from "./output.ts";
 import { aligned, clockTime, duration, keyText, type Paint, paintFor } from "./text.ts";
 
@@ -38,7 +38,9 @@ export async function showTrace(
   if (root === undefined) {
     const when = new Date(made).toISOString();
     throw new UsageError(
-      `Nothing was written by ${trace}, made at ${when}: it changed nothing, or was refused.`,
+      `Nothing was written by ${trace}, made at ${when}: it changed nothing, was refused, ` +
+        `or is older than the history, which begins at ` +
+        `${await describeRevision(history, await horizonOf(history.logs.cluster))}.`,
     );
   }
   if (flags.otlp !== undefined) await send(flags.otlp, root, output);
@@ -54,7 +56,7 @@ async function readTrace(
 ): Promise<Span | undefined> {
   const { cluster } = history.logs;
   const [from, to] = [made - SKEW_MS, made + seconds * 1000];
-  const after = await cluster.revisionBefore(from);
+  const after = Math.max(await horizonOf(cluster), await cluster.revisionBefore(from));
   const end = await cluster.revisionBefore(to);
   const { versions: before } = after > 0 ? await cluster.list("", after) : { versions: [] };
   const versions: Version[] = [];

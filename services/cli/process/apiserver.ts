@@ -7,7 +7,7 @@ import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
 import { startApiserver } from "../../apiserver/start.ts";
 import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
-import { type NodeRuntime, numberOf } from "../cluster.ts";
+import type { NodeRuntime } from "../cluster.ts";
 import { hostAddress } from "../process-node.ts";
 import { dependenciesOf, logReplicas } from "./bus.ts";
 import type { ProcessContext, RunningPart } from "./parts.ts";
@@ -15,7 +15,7 @@ import type { ProcessContext, RunningPart } from "./parts.ts";
 const NODE_PORTS = [30_000, 32_767] as const;
 
 export async function runApiserver(context: ProcessContext): Promise<RunningPart> {
-  const { runtime, settings, paths, name, connection, faults } = context;
+  const { runtime, settings, paths, connection, faults } = context;
   const { durability } = settings;
   const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
@@ -25,9 +25,8 @@ export async function runApiserver(context: ProcessContext): Promise<RunningPart
   );
   if (!cluster || !events || !leases) throw new Error("a log is missing");
   const network = clusterNetwork(settings.slot);
-  // Replicas share the port. One that is started by itself takes a port behind it.
   const { socket } = context;
-  const port = settings.apiPort + (socket === undefined ? numberOf(name) - 1 : 0);
+  const port = settings.apiPort;
   const pki = ensurePki(
     paths.data,
     [network.kubernetesAddress, network.hostAddress, hostAddress()],
@@ -51,6 +50,12 @@ export async function runApiserver(context: ProcessContext): Promise<RunningPart
     },
   });
   return {
+    state: () => {
+      const { replica } = dependencies;
+      const { revision } = running.projections.cluster;
+      const common = { replica, log: "cluster", revision } as const;
+      return [{ actor: "apiserver", ...common, passes: running.requests }];
+    },
     stop: async () => {
       await compaction.stop();
       await running.stop();

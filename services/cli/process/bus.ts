@@ -4,7 +4,6 @@ import { type Connection, connect } from "../../../nats/connect.ts";
 import type { Bus } from "../../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../../shared/actor/dependencies.ts";
 import type { ClusterSettings } from "../cluster.ts";
-import { HOST_USER, SIMULATED_USER } from "../users.ts";
 import type { ProcessContext } from "./parts.ts";
 
 export interface BusConnection {
@@ -12,29 +11,31 @@ export interface BusConnection {
   readonly bus: Bus;
 }
 
+/** Where a cluster's bus is, and the file with its passwords; none: it asks for none. */
+export interface BusSource {
+  readonly settings: Pick<ClusterSettings, "natsUrl" | "natsPort">;
+  readonly credentials: string | undefined;
+}
+
 /** Connects as one of the cluster's bus users. */
 export async function connectBus(
-  { settings, paths }: Pick<ProcessContext, "settings" | "paths">,
+  { settings, credentials }: BusSource,
   name: string,
   user: string,
   timeoutMs?: number,
 ): Promise<BusConnection> {
-  const { passwords } = JSON.parse(readFileSync(paths.credentials, "utf8")) as {
-    passwords: Record<string, string>;
-  };
   const { url, login } = serverOf(settings);
-  const own = { user, password: passwords[user] ?? "" };
+  const own = { user, password: credentials === undefined ? "" : passwordOf(credentials, user) };
   const patience = timeoutMs === undefined ? {} : { timeoutMs };
   const connection = await connect({ url, name, ...patience, ...(login ?? own) });
   return { connection, bus: new NatsBus(connection) };
 }
 
-/** The bus user of one of the cluster's own processes. */
-export function userOf(process: string): string {
-  if (/^apiserver(-\d+)?$/.test(process)) return "apiserver";
-  if (process === "nodes") return SIMULATED_USER;
-  if (process === "host") return HOST_USER;
-  return process.startsWith("node-") ? process : "controllers";
+function passwordOf(file: string, user: string): string {
+  const { passwords } = JSON.parse(readFileSync(file, "utf8")) as {
+    passwords: Record<string, string>;
+  };
+  return passwords[user] ?? "";
 }
 
 export interface NatsServer {

@@ -3,17 +3,24 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import type { Running } from "../../../shared/actor/dependencies.ts";
-import type { FaultSwitch } from "../../../shared/actor/faults.ts";
 import { type OrderHandlers, serveOrders } from "../../../shared/actor/orders.ts";
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import { ProcessFaults } from "../../chaos/process/faults.ts";
 import type { ClusterSettings, Paths } from "../cluster.ts";
 import { repository } from "../folders.ts";
-import { connectBus, userOf } from "./bus.ts";
-import { type Part, type ProcessContext, partOf, type RunningPart } from "./parts.ts";
+import type { PlannedProcess } from "../layout.ts";
+import { connectBus, dependenciesOf } from "./bus.ts";
+import {
+  fixedActors,
+  type ProcessContext,
+  type ProcessKind,
+  partOf,
+  type RunningPart,
+  userOf,
+} from "./parts.ts";
 
-export interface ProcessOptions {
-  readonly name: string;
+export interface ProcessOptions extends PlannedProcess {
+  readonly kind: ProcessKind;
   readonly paths: Paths;
   readonly settings: ClusterSettings;
   /** The descriptor of a port that others listen on as well. */
@@ -24,9 +31,8 @@ export interface ProcessOptions {
 export async function serve(options: ProcessOptions): Promise<void> {
   const level = process.env["COX_LOG_LEVEL"] ?? "info";
   const logger = pino({ base: { process: options.name }, level });
-  const part = partOf(options.name);
   logger.info({ pid: process.pid }, "starting");
-  const starting = start(part, { ...options, logger, runtime: liveRuntime() });
+  const starting = start(options.kind, { ...options, logger, runtime: liveRuntime() });
   let started = false;
   let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -58,11 +64,14 @@ export async function serve(options: ProcessOptions): Promise<void> {
 }
 
 async function start(
-  part: Part,
+  kind: ProcessKind,
   settled: Omit<ProcessContext, "connection" | "bus" | "faults">,
 ): Promise<Running> {
-  const { name, runtime, logger } = settled;
-  const served = await connectBus(settled, name, userOf(name));
+  const { name, runtime, logger, settings, paths } = settled;
+  const [part, served] = await Promise.all([
+    partOf(kind),
+    connectBus({ settings, credentials: paths.credentials }, name, userOf(kind, name)),
+  ]);
   const { bus, connection } = served;
   const faults = new ProcessFaults(runtime, () => process.kill(process.pid, "SIGKILL"));
   // What the actors use may be broken on purpose; what orders come by may not.
@@ -70,7 +79,7 @@ async function start(
   const context: ProcessContext = { ...settled, ...served, ...own };
   const running = part(context);
   // Obeyed from the first moment: a process that is still starting can be asked, too.
-  const handlers = handlersOf(context, running, faults);
+  const handlers = handlersOf(kind, context, running);
   const orders = serveOrders({ runtime, bus, logger }, name, handlers);
   const started = await running;
   return {
@@ -83,10 +92,12 @@ async function start(
 }
 
 function handlersOf(
-  { name, runtime }: ProcessContext,
+  kind: ProcessKind,
+  context: ProcessContext,
   starting: Promise<RunningPart>,
-  faults: FaultSwitch,
 ): OrderHandlers {
+  const { name, runtime, settings } = context;
+  const { replica } = dependenciesOf(context);
   const startedAt = runtime.clock.monotonic();
   const version = programVersion();
   let part: RunningPart | undefined;
@@ -97,8 +108,9 @@ function handlersOf(
     // Whoever waits for it says so.
     () => undefined,
   );
+  const fixed = fixedActors(kind, settings.runtime).map((actor) => ({ actor, replica }));
   return {
-    faults,
+    faults: context.faults,
     run: async (actors) => {
       const running = await starting;
       if (running.run === undefined) throw new Error(`what ${name} runs cannot be changed`);
@@ -113,7 +125,7 @@ function handlersOf(
         uptimeMs: Math.round(runtime.clock.monotonic() - startedAt),
         memoryBytes: process.memoryUsage.rss(),
         cpuMs: Math.round((user + system) / 1000),
-        actors: part?.state?.(withKeys) ?? [],
+        actors: part === undefined ? [] : (part.state?.(withKeys) ?? fixed),
       };
     },
   };

@@ -1,4 +1,5 @@
 /** All nodes of a cluster without containers: their agents play the stages of pods' lives. */
+
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import { startSimulatedNodes } from "../../kubelet/runtimes/simulated.ts";
 import { clusterNetwork } from "../../node/network.ts";
