@@ -35,7 +35,10 @@ describe("cox chaos run", () => {
     "leaves no fault behind when it is killed",
     async () => {
       const file = join(cluster.data, "faults.yaml");
-      writeFileSync(file, "lag: { actor: control, ms: 100 }\npause: { every: 1s, for: 1m }\n");
+      writeFileSync(
+        file,
+        "lag: { actor: control, ms: 100 }\npause: { actor: nodes, every: 1s, for: 1m }\n",
+      );
       const words = ["chaos", "run", file, "--data", cluster.data];
       const runner = spawn(process.execPath, [programFile("cox.js"), ...words]);
       const paused = async ({ operator }: OpenCluster): Promise<boolean> =>
