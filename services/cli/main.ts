@@ -3,6 +3,7 @@
  * is part of what a command costs.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addChaosCommands } from "./chaos/commands.ts";
 import { dataFolder, type Grouping, type NodeRuntime } from "./cluster.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
@@ -146,6 +147,7 @@ withSource(program.command("verify"))
   });
 
 addHistoryCommands(program);
+addChaosCommands(program);
 addScaleCommands(program);
 
 function asked(text: string): Asked {
