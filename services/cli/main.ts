@@ -3,6 +3,7 @@
  * is part of what a command costs.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addChaosCommands } from "./chaos/commands.ts";
 import type { Grouping, NodeRuntime } from "./cluster.ts";
 import { dataFolder } from "./data-folder.ts";
 import { addHistoryCommands } from "./history/commands.ts";
@@ -177,6 +178,7 @@ withSource(program.command("verify"))
   });
 
 addHistoryCommands(program);
+addChaosCommands(program);
 addScaleCommands(program);
 
 function asked(text: string): Asked {

@@ -38,6 +38,7 @@ import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { startAutoscaler } from "./scale/autoscaler.ts";
 import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
+import { obeySignal } from "./signals.ts";
 import { summaryOf } from "./summary.ts";
 import { HANDED_FD, NATS_SERVER, type ProcessSpec, Supervisor } from "./supervisor.ts";
 import { SUPERVISOR, supervisorOrderSchema } from "./supervisor-orders.ts";
@@ -242,16 +243,18 @@ function natsServer(
   return { name: NATS_SERVER, file: binary, args, preferred: true };
 }
 
-/** Serves `cox scale` and `cox actors` as long as this process lives. */
+/** Obeys the operator (`cox scale`, `actors`, `kill`, ...) as long as this process lives. */
 async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): Promise<void> {
   const source = { settings, credentials: options.paths.credentials };
   const operator = await connectBus(source, SUPERVISOR, OPERATOR_USER);
   const { bus } = operator;
   const scaling = new Scaling(settings, bus, options);
   const dependencies = { bus, logger: silentLogger };
-  serveRequests(dependencies, orderSubject(SUPERVISOR), supervisorOrderSchema, async (order) =>
-    order.type === "scale" ? scaling.scale(order) : scaling.status(),
-  );
+  serveRequests(dependencies, orderSubject(SUPERVISOR), supervisorOrderSchema, async (order) => {
+    if (order.type === "scale") return scaling.scale(order);
+    if (order.type === "status") return scaling.status();
+    return obeySignal(options.supervisor, order);
+  });
   startAutoscaler(operator, scaling);
 }
 

@@ -16,7 +16,7 @@ import type { ProcessContext, RunningPart } from "./context.ts";
 const NODE_PORTS = [30_000, 32_767] as const;
 
 export async function runApiserver(context: ProcessContext): Promise<RunningPart> {
-  const { runtime, settings, paths, logger, socket } = context;
+  const { runtime, settings, paths, logger, socket, faults } = context;
   const network = clusterNetwork(settings.slot);
   // While the server answers.
   const pki = ensurePki(paths.data, servingNames(settings), runtime);
@@ -24,8 +24,8 @@ export async function runApiserver(context: ProcessContext): Promise<RunningPart
   const { durability } = settings;
   const replicas = logReplicas(settings);
   const [cluster, events, leases] = await Promise.all(
-    (["cluster", "events", "leases"] as const).map((log) =>
-      openStore(connection, runtime, { name: log, durability, replicas }),
+    (["cluster", "events", "leases"] as const).map(async (log) =>
+      faults.store(await openStore(connection, runtime, { name: log, durability, replicas })),
     ),
   );
   logger.debug({ atMs: Math.round(runtime.clock.monotonic()) }, "logs opened");
