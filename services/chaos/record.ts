@@ -36,7 +36,20 @@ export interface ChaosRecord {
     /** The longest time without an acknowledgement. */
     readonly longestGapMs: number;
   };
+  /** By actor, and of all together. */
   readonly recovery: readonly RecoveryRow[];
+  /** What the figures are made of. */
+  readonly recovered: readonly Recovered[];
+}
+
+/** What became of an actor of a process that was killed. */
+export interface Recovered {
+  readonly actor: string;
+  readonly process: string;
+  /** When it was killed. */
+  readonly at: number;
+  /** Milliseconds until somebody went on; absent: there was nothing to go on with. */
+  readonly ms?: number;
 }
 
 /** A fault that happened to one process. */

@@ -23,7 +23,8 @@ export interface StrikesOptions {
   /** What is drawn follows from it. */
   readonly random: RandomStream;
   readonly operator: Operator;
-  readonly onKill: (target: Target, at: number) => void;
+  /** Told of a kill, and of all processes as they were just before it. */
+  readonly onKill: (target: Target, at: number, targets: readonly Target[]) => void;
   readonly onEvent: (event: FaultEvent) => void;
 }
 
@@ -118,7 +119,7 @@ export class Strikes {
     const { operator, random, onKill, onEvent } = this.#options;
     const down = Math.round(drawIn(random, downMs));
     const { at } = await operator.kill(target.name, down);
-    onKill(target, at);
+    onKill(target, at, this.#targets);
     const detail = down === 0 ? "SIGKILL" : `SIGKILL, down for ${durationText(down)}`;
     onEvent({ kind: "kill", process: target.name, at, detail });
   }
