@@ -21,7 +21,9 @@ export interface ChaosRecord {
   readonly faults: readonly FaultEvent[];
   /** Strikes that the limits forbade. */
   readonly spared: number;
-  readonly processes: readonly ProcessLine[];
+  readonly processes: readonly Line<ProcessState>[];
+  /** By actor: how many replicas were at work. */
+  readonly actors: readonly Line<number>[];
   readonly scalings: readonly { readonly at: number; readonly what: string }[];
   readonly rollouts: readonly Rollout[];
   /** One a second. */
@@ -62,16 +64,19 @@ export interface FaultEvent {
   readonly detail: string;
 }
 
-export interface ProcessLine {
+/** How something was during the run; between spans it was not there. */
+export interface Line<State> {
   readonly name: string;
-  readonly spans: readonly ProcessSpan[];
+  readonly spans: readonly Span<State>[];
 }
 
-export interface ProcessSpan {
+export interface Span<State> {
   readonly from: number;
   readonly to: number;
-  readonly state: "up" | "starting" | "paused" | "down";
+  readonly state: State;
 }
+
+export type ProcessState = "up" | "starting" | "paused" | "down";
 
 export interface Rollout {
   readonly name: string;

@@ -13,10 +13,11 @@ import { INVARIANTS } from "../verify/invariants.ts";
 import { verifyStretch } from "../verify/stretch.ts";
 import type { Violation } from "../verify/verifier.ts";
 import type { ClusterApi } from "./api.ts";
+import { Lines, processStates, replicaCounts } from "./lines.ts";
+import { Namespaces } from "./namespaces.ts";
 import { LogObserver } from "./observer.ts";
 import { NATS_SERVER, type Operator, type Target } from "./operator.ts";
-import { ProcessLines } from "./process-lines.ts";
-import type { ChaosRecord, FaultEvent, Sample } from "./record.ts";
+import type { ChaosRecord, FaultEvent, ProcessState, Sample } from "./record.ts";
 import { type Kill, killOf, Recovery, type Work } from "./recovery.ts";
 import { Rollouts } from "./rollouts.ts";
 import { Strikes } from "./strikes.ts";
@@ -59,8 +60,10 @@ export class ChaosRun {
   readonly #observer: LogObserver;
   readonly #writers: Writers;
   readonly #rollouts: Rollouts;
+  readonly #namespaces: Namespaces;
   readonly #strikes: Strikes;
-  readonly #lines: ProcessLines;
+  readonly #processes = new Lines<ProcessState>();
+  readonly #replicas = new Lines<number>();
   readonly #recovery = new Recovery();
   readonly #events: FaultEvent[] = [];
   readonly #kills: Kill[] = [];
@@ -82,7 +85,7 @@ export class ChaosRun {
     this.#observer = new LogObserver(history);
     this.#writers = new Writers(runtime, api, workload.namespace);
     this.#rollouts = new Rollouts(workload, runtime, api, this.#observer);
-    this.#lines = new ProcessLines(runtime);
+    this.#namespaces = new Namespaces(workload, runtime, api, options.say);
     this.#strikes = new Strikes({
       faults,
       runtime,
@@ -182,6 +185,7 @@ export class ChaosRun {
     const { timers } = runtime;
     this.#writers.start(workload.writers);
     this.#rollouts.start();
+    this.#namespaces.start();
     this.#strikes.start();
     this.#scaleLater();
     this.#cancels.push(
@@ -238,9 +242,12 @@ export class ChaosRun {
     const { commits } = this.#observer;
     const before = this.#counted;
     this.#counted = { written: acknowledged.length, refused: failed, commits };
-    this.#lines.see(this.#strikes.targets);
+    const { targets } = this.#strikes;
+    const at = this.#options.runtime.clock.now();
+    this.#processes.see(processStates(targets), at);
+    this.#replicas.see(replicaCounts(targets), at);
     this.#samples.push({
-      at: this.#options.runtime.clock.now(),
+      at,
       ...this.#observer.availability(),
       written: acknowledged.length - before.written,
       refused: failed - before.refused,
@@ -276,7 +283,7 @@ export class ChaosRun {
   /** Everything comes to an end, with time to do so. */
   async #end(): Promise<void> {
     this.#ending = true;
-    await Promise.all([this.#rollouts.stop(), this.#writers.stop()]);
+    await Promise.all([this.#rollouts, this.#namespaces, this.#writers].map((each) => each.stop()));
     await this.#settled(this.#options.workload.settleWithin);
     for (const cancel of this.#cancels) cancel();
     this.#sample();
@@ -314,7 +321,8 @@ export class ChaosRun {
       unsupported: this.#unsupported,
       faults: this.#events,
       spared: this.#strikes.spared,
-      processes: this.#lines.lines(),
+      processes: this.#processes.lines(),
+      actors: this.#replicas.lines(),
       scalings: this.#scalings,
       rollouts: [...this.#rollouts.done, ...this.#rollouts.unfinished()],
       samples: this.#samples,
