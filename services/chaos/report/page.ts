@@ -133,7 +133,8 @@ function slowest({ recovered, from }: ChaosRecord): Html {
     .slice(0, SLOWEST)
     .map(({ actor, process, at, ms }) => {
       const seconds = ((at - from) / 1_000).toFixed(1);
-      return html`<li>${actor}: ${Math.round(ms)} ms after ${process} was killed at ${seconds} s</li>`;
+      const text = `${actor}: ${Math.round(ms)} ms after ${process} was killed at ${seconds} s`;
+      return html`<li>${text}</li>`;
     });
   return slow.length === 0 ? html`` : html`<p>The slowest:</p><ul>${slow}</ul>`;
 }
