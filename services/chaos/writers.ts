@@ -3,6 +3,13 @@ import type { ClusterApi } from "./api.ts";
 
 const PAUSE_MS = 20;
 
+interface Waiting {
+  readonly since: number;
+  /** Those that have had none. */
+  readonly writers: Set<number>;
+  readonly done: (ms: number) => void;
+}
+
 /** Writers that never give up, and the record of what was acknowledged to them. */
 export class Writers {
   readonly acknowledged: string[] = [];
@@ -11,7 +18,7 @@ export class Writers {
   readonly #runtime: Runtime;
   readonly #api: ClusterApi;
   readonly #path: string;
-  readonly #waiting = new Set<{ readonly since: number; readonly done: (ms: number) => void }>();
+  readonly #waiting = new Set<Waiting>();
   #lastAt: number;
   #stopped = false;
   #running: Promise<void>[] = [];
@@ -38,10 +45,14 @@ export class Writers {
     return this.#running.length === 0 ? 0 : this.#runtime.clock.monotonic() - this.#lastAt;
   }
 
-  /** Milliseconds from now to the first acknowledgement of a write that is yet to be asked for. */
+  /**
+   * Milliseconds from now until every writer has had an acknowledgement of a write that is yet to
+   * be asked for.
+   */
   next(): Promise<number> {
     const since = this.#runtime.clock.monotonic();
-    return new Promise((done) => this.#waiting.add({ since, done }));
+    const writers = new Set(this.#running.keys());
+    return new Promise((done) => this.#waiting.add({ since, writers, done }));
   }
 
   /** Names that were acknowledged and are not there. */
@@ -61,7 +72,7 @@ export class Writers {
       const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { name } };
       try {
         const { code } = await this.#api.ask("POST", this.#path, object);
-        if (code === 201) this.#took(name, asked);
+        if (code === 201) this.#took(writer, name, asked);
         else this.failed++;
       } catch {
         // Not acknowledged: it may be there or not.
@@ -71,13 +82,15 @@ export class Writers {
     }
   }
 
-  #took(name: string, asked: number): void {
+  #took(writer: number, name: string, asked: number): void {
     const now = this.#runtime.clock.monotonic();
     this.acknowledged.push(name);
     this.longestGapMs = Math.max(this.longestGapMs, now - this.#lastAt);
     this.#lastAt = now;
     for (const waiter of this.#waiting) {
       if (asked < waiter.since) continue;
+      waiter.writers.delete(writer);
+      if (waiter.writers.size > 0) continue;
       this.#waiting.delete(waiter);
       waiter.done(now - waiter.since);
     }
