@@ -8,6 +8,7 @@ import type { Grouping, NodeRuntime } from "./cluster.ts";
 import { dataFolder } from "./data-folder.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
+import { addProfileCommand } from "./profile/commands.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { type Asked, addScaleCommands, askedFor, groupingOption } from "./scale/commands.ts";
 import { setup } from "./setup.ts";
@@ -178,6 +179,7 @@ withSource(program.command("verify"))
   });
 
 addHistoryCommands(program);
+addProfileCommand(program);
 addChaosCommands(program);
 addScaleCommands(program);
 
