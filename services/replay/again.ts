@@ -1,6 +1,7 @@
 import type { Controller } from "../../shared/actor/controller.ts";
 import type { Plan } from "../../shared/actor/plan.ts";
-import type { ConfigMap, Pod } from "../../shared/api/generated/types.ts";
+import type { ConfigMap } from "../../shared/api/generated/types.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { DecisionRecord, SchedulingPass } from "../../shared/log/decision.ts";
 import type { Key, Revision } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
@@ -65,12 +66,17 @@ export class Again {
     return plan ? { plan } : { skipped: "its pass does not name it" };
   }
 
-  #kubelet({ key, now, seen }: DecisionRecord, at: Revision): Attempt {
+  #kubelet({ key, cause, now, seen }: DecisionRecord, at: Revision): Attempt {
     if (seen?.node === undefined) return { skipped: OLD };
-    const entry = this.#projection.get(key);
-    if (entry?.revision !== at) return { skipped: "the pod's version is older than the stretch" };
     const known = seen.node as unknown as SeenByKubelet;
-    return { plan: this.#actors.redecidePod(entry.object as Pod, now, known) };
+    if (cause === 0) {
+      // It was told of no version: there is no Node yet, or remains are all there is of a pod.
+      const pod = known.part === "removal" ? known.pod : undefined;
+      return { plan: this.#actors.redecide(pod as KubernetesObject | undefined, now, known) };
+    }
+    const entry = this.#projection.get(key);
+    if (entry?.revision !== at) return { skipped: "its version is older than the stretch" };
+    return { plan: this.#actors.redecide(entry.object, now, known) };
   }
 }
 

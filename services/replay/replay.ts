@@ -112,7 +112,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
 /** The revision of the cluster log that the snapshot of a record shows. */
 export function revisionOf({ actor, cause, decidedAt, seen }: DecisionRecord): Revision {
   // A kubelet is told of its own pods alone, each at a revision of its own.
-  if (actor === "kubelet") return cause;
+  if (actor === "kubelet" && cause > 0) return cause;
   return seen?.cluster ?? decidedAt;
 }
 
