@@ -3,10 +3,11 @@
  * is part of what a command costs.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { dataFolder, type NodeRuntime } from "./cluster.ts";
+import { dataFolder, type Grouping, type NodeRuntime } from "./cluster.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
+import { type Asked, addScaleCommands, askedFor, groupingOption } from "./scale/commands.ts";
 import { setup } from "./setup.ts";
 import { addSimulation } from "./sim/command.ts";
 import { UsageError } from "./usage-error.ts";
@@ -26,7 +27,9 @@ interface UpFlags {
   runtime?: "auto" | NodeRuntime;
   nats?: string;
   durability?: "strict" | "relaxed";
-  replicas?: Record<string, number>;
+  replicas?: Asked;
+  autoscale?: Asked;
+  grouping?: Grouping;
   detach?: boolean;
   report?: number;
 }
@@ -53,10 +56,16 @@ program
       "relaxed",
     ]),
   )
-  .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", replicas)
+  .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", asked)
+  .option("--autoscale <actor=a..b,...>", "bounds within which replicas follow the load", asked)
+  .addOption(groupingOption())
   .addOption(new Option("--report <descriptor>").argParser(whole).hideHelp())
-  .action(async ({ data, detach: away, report, ...flags }: UpFlags) => {
-    const options = { ...flags, data: dataFolder(data) };
+  .action(async ({ data, detach: away, report, replicas, autoscale, ...flags }: UpFlags) => {
+    const wanted = {
+      replicas: { ...replicas?.replicas, ...autoscale?.replicas },
+      autoscale: { ...replicas?.autoscale, ...autoscale?.autoscale },
+    };
+    const options = { ...flags, ...wanted, data: dataFolder(data) };
     if (away) {
       const { detach } = await import("./detach.ts");
       process.exit(await detach(options.data, process.argv.slice(2)));
@@ -137,6 +146,11 @@ withSource(program.command("verify"))
   });
 
 addHistoryCommands(program);
+addScaleCommands(program);
+
+function asked(text: string): Asked {
+  return askedFor([text]);
+}
 
 function whole(text: string): number {
   const number = Number(text);
@@ -148,17 +162,6 @@ function port(text: string): number {
   const number = whole(text);
   if (number <= 65_535) return number;
   throw new InvalidArgumentError("It takes a port from 1 to 65535.");
-}
-
-function replicas(text: string): Record<string, number> {
-  const entries = text.split(",").map((part) => {
-    const match = /^([a-z-]+)=([1-9]\d?)$/.exec(part);
-    if (match === null) {
-      throw new InvalidArgumentError(`"${part}" is not of the form actor=n with n from 1 to 99.`);
-    }
-    return [match[1], Number(match[2])] as const;
-  });
-  return Object.fromEntries(entries);
 }
 
 program.parseAsync().catch((error: Error) => {

@@ -19,6 +19,9 @@ export interface ProcessSpec {
   readonly socket?: number;
 }
 
+/** The process that all others talk through. */
+export const NATS_SERVER = "nats-server";
+
 /** Behind its input and outputs. */
 export const HANDED_FD = 3;
 
@@ -28,6 +31,8 @@ interface Supervised {
   /** When it was started lately, milliseconds; old ones are dropped. */
   starts: number[];
   timer: NodeJS.Timeout | undefined;
+  /** It is ended on purpose. */
+  finished: boolean;
   /** How often it ended by itself, and how the last time. */
   ends: number;
   how: string;
@@ -61,10 +66,26 @@ export class Supervisor {
   }
 
   start(spec: ProcessSpec): void {
-    const idle = { child: undefined, starts: [], timer: undefined, ends: 0, how: "" };
-    const supervised: Supervised = { spec, ...idle };
+    const idle = { child: undefined, timer: undefined, finished: false, ends: 0, how: "" };
+    const supervised: Supervised = { spec, starts: [], ...idle };
     this.#processes.set(spec.name, supervised);
     this.#spawn(supervised);
+  }
+
+  /** What runs under it, in the order of the starts. */
+  status(): { name: string; pid: number | null; restarts: number }[] {
+    return [...this.#processes.values()].map(({ spec, child, ends }) => {
+      const alive = child?.exitCode === null && child.signalCode === null;
+      return { name: spec.name, pid: alive ? (child.pid ?? null) : null, restarts: ends };
+    });
+  }
+
+  /** Ends one process for good. */
+  async end(name: string): Promise<void> {
+    const supervised = this.#processes.get(name);
+    if (supervised === undefined) return;
+    this.#processes.delete(name);
+    await this.#finish(supervised);
   }
 
   /** The first process that has ended by itself at least so often. */
@@ -76,13 +97,19 @@ export class Supervisor {
   /** Ends all processes, the last started first; those that do not listen are killed. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const [name, { child, timer }] of [...this.#processes].reverse()) {
-      clearTimeout(timer);
-      if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-        await endAndWait(child.pid, GRACE_MS);
-      }
-      rmSync(this.#pidFile(name), { force: true });
+    for (const supervised of [...this.#processes.values()].reverse()) {
+      await this.#finish(supervised);
     }
+  }
+
+  async #finish(supervised: Supervised): Promise<void> {
+    supervised.finished = true;
+    clearTimeout(supervised.timer);
+    const { child, spec } = supervised;
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      await endAndWait(child.pid, GRACE_MS);
+    }
+    rmSync(this.#pidFile(spec.name), { force: true });
   }
 
   #spawn(supervised: Supervised): void {
@@ -102,7 +129,7 @@ export class Supervisor {
   }
 
   #ended(supervised: Supervised, how: string): void {
-    if (this.#stopping || supervised.timer !== undefined) return;
+    if (this.#stopping || supervised.finished || supervised.timer !== undefined) return;
     supervised.ends++;
     supervised.how = how;
     const pause = pauseAfter(supervised);

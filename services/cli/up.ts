@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
 import { obtainServer } from "../../nats/server.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
+import { orderSubject, serveRequests } from "../../shared/actor/orders.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
 import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
 import { ensurePki } from "../apiserver/auth/pki.ts";
@@ -14,29 +15,36 @@ import { clusterNetwork, NODES_MAX } from "../node/network.ts";
 import { prepareHost } from "../node/prepare.ts";
 import { claimSlot } from "../node/slots.ts";
 import {
+  type Bounds,
   type ClusterSettings,
   createFolders,
+  type Grouping,
   type NodeRuntime,
   type Paths,
   pathsOf,
-  processNames,
   readSettings,
   writeSettings,
   writeWhole,
 } from "./cluster.ts";
 import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
+import { layoutOf, type PlannedProcess } from "./layout.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree, type SharedSocket, takePort } from "./ports.ts";
+import { connectBus } from "./process/bus.ts";
 import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
+import { startAutoscaler } from "./scale/autoscaler.ts";
+import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
 import { summaryOf } from "./summary.ts";
-import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { HANDED_FD, NATS_SERVER, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { SUPERVISOR, supervisorOrderSchema } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
+import { OPERATOR_USER } from "./users.ts";
 
 export interface UpOptions {
   readonly data: string;
@@ -46,6 +54,8 @@ export interface UpOptions {
   readonly nats?: string;
   readonly durability?: "strict" | "relaxed";
   readonly replicas?: Readonly<Record<string, number>>;
+  readonly autoscale?: Readonly<Record<string, Bounds>>;
+  readonly grouping?: Grouping;
 }
 
 const API_PORT = 6443;
@@ -144,10 +154,14 @@ async function settle(
     runtime,
     slot: slotFor(runtime, paths, before?.slot),
     nodes: Array.from({ length: count }, (_, index) => ({ name: nodeName(runtime, index), index })),
-    replicas: { ...(options.replicas ?? before?.replicas ?? {}) },
+    replicas: before?.replicas ?? {},
+    autoscale: before?.autoscale ?? {},
+    grouping: before?.grouping ?? "packed",
   };
-  writeSettings(paths, settings);
-  return settings;
+  const { replicas = {}, autoscale = {}, grouping } = options;
+  const asked = scaled(settings, { type: "scale", replicas, autoscale, grouping });
+  writeSettings(paths, asked);
+  return asked;
 }
 
 /** Simulated nodes are counted from 0, as the process that plays them does. */
@@ -203,9 +217,11 @@ async function start(
   if (settings.runtime === "cri") {
     await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
   }
-  for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths, socket));
+  const begin = (planned: PlannedProcess) => supervisor.start(ownProcess(planned, paths, socket));
+  for (const planned of layoutOf(settings)) begin(planned);
   const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
   await progress.step("Starting the control plane", () => untilReady(wait));
+  await obeyOrders(settings, { paths, supervisor, start: begin });
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
   await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(wait));
 }
@@ -232,14 +248,28 @@ function natsServer(
   });
   writeWhole(paths.natsConfiguration, configuration);
   const args = ["-c", paths.natsConfiguration];
-  return { name: "nats-server", file: binary, args, preferred: true };
+  return { name: NATS_SERVER, file: binary, args, preferred: true };
 }
 
-function ownProcess(name: string, paths: Paths, socket: SharedSocket): ProcessSpec {
-  const args = [programFile("process.js"), "--data", paths.data, "--process", name];
+/** Serves `cox scale` and `cox actors` as long as this process lives. */
+async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): Promise<void> {
+  const source = { settings, credentials: options.paths.credentials };
+  const operator = await connectBus(source, SUPERVISOR, OPERATOR_USER);
+  const { bus } = operator;
+  const scaling = new Scaling(settings, bus, options);
+  const dependencies = { bus, logger: silentLogger };
+  serveRequests(dependencies, orderSubject(SUPERVISOR), supervisorOrderSchema, async (order) =>
+    order.type === "scale" ? scaling.scale(order) : scaling.status(),
+  );
+  startAutoscaler(operator, scaling);
+}
+
+function ownProcess(planned: PlannedProcess, paths: Paths, socket: SharedSocket): ProcessSpec {
+  const { name, kind } = planned;
+  const args = [programFile("process.js"), kind, "--data", paths.data, "--process", name];
   // Not a node's: containers would inherit it.
-  const preferred = /^(apiserver|control)/.test(name);
+  const preferred = kind === "apiserver" || kind === "control";
   const spec = { name, file: process.execPath, args, preferred };
-  if (!/^apiserver/.test(name)) return spec;
+  if (kind !== "apiserver") return spec;
   return { ...spec, args: [...args, "--socket", String(HANDED_FD)], socket: socket.fd };
 }

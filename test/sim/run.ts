@@ -12,9 +12,9 @@ import { Observer } from "./observer.ts";
 import { prepare, USER } from "./prepared.ts";
 import { User } from "./workload.ts";
 
-/** What a test puts in the place of the real thing. */
+/** What a test puts in the place of the real thing, or does to it. */
 export type Mistake = Partial<
-  Pick<ControlPlane, "wrapDependencies" | "wrapStore"> & {
+  Pick<ControlPlane, "wrapDependencies" | "wrapStore" | "onControl"> & {
     controllers(real: readonly Controller[]): readonly Controller[];
   }
 >;

@@ -1,16 +1,28 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Logger, pino } from "pino";
 import type { Running } from "../../../shared/actor/dependencies.ts";
+import { faultless } from "../../../shared/actor/faults.ts";
+import {
+  type OrderHandlers,
+  type ProcessState,
+  serveOrders,
+} from "../../../shared/actor/orders.ts";
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import { pathsOf, readSettings } from "../cluster.ts";
-import type { Part, ProcessContext } from "./context.ts";
+import { repository } from "../folders.ts";
+import { layoutOf, type PlannedProcess } from "../layout.ts";
+import { connectBus, replicaOf } from "./bus.ts";
+import type { Part, ProcessContext, RunningPart } from "./context.ts";
+import { fixedActors, userOf } from "./kinds.ts";
 
 /** One process of a cluster: runs the actors that it is for until told to stop. */
 export async function runProcess(part: Part): Promise<void> {
-  const { logger, ...rest } = readContext();
+  const { context, planned, logger } = readContext();
   logger.info({ pid: process.pid }, "starting");
   process.on("unhandledRejection", (error) => logger.error({ err: error }, "unhandled rejection"));
-  const starting = part({ ...rest, logger });
+  const starting = start(part, context, planned);
   stopOnSignal(starting, logger);
   try {
     await starting;
@@ -21,19 +33,109 @@ export async function runProcess(part: Part): Promise<void> {
   }
 }
 
-function readContext(): ProcessContext & { readonly logger: Logger } {
+interface Begun {
+  readonly context: ProcessContext;
+  readonly planned: PlannedProcess;
+  readonly logger: Logger;
+}
+
+function readContext(): Begun {
   const { values } = parseArgs({
+    // The program of this kind has been chosen by the first word.
+    allowPositionals: true,
     options: { data: { type: "string" }, process: { type: "string" }, socket: { type: "string" } },
   });
   const { data = "", process: name = "", socket } = values;
   const paths = pathsOf(data);
   const settings = readSettings(paths);
   if (settings === undefined) throw new Error(`there is no cluster in ${data}`);
+  const planned = layoutOf(settings).find((each) => each.name === name);
+  if (planned === undefined) throw new Error(`the cluster has no process called ${name}`);
   const level = process.env["COX_LOG_LEVEL"] ?? "info";
   const logger = pino({ base: { process: name }, level });
   const runtime = liveRuntime();
+  const { credentials } = paths;
+  const connecting = connectBus({ settings, credentials }, name, userOf(planned.kind, name));
   const handed = socket === undefined ? {} : { socket: Number(socket) };
-  return { name, paths, settings, logger, runtime, ...handed };
+  const { actors } = planned;
+  const context = { name, paths, settings, logger, runtime, connecting, actors, ...handed };
+  return { context, planned, logger };
+}
+
+async function start(
+  part: Part,
+  context: ProcessContext,
+  planned: PlannedProcess,
+): Promise<Running> {
+  const { name, runtime, logger, connecting } = context;
+  const running = part(context);
+  // Obeyed as soon as there is a bus: a process that is still starting can be asked, too.
+  const serving = connecting.then(({ bus, connection }) => ({
+    connection,
+    orders: serveOrders({ runtime, bus, logger }, name, handlersOf(context, planned, running)),
+  }));
+  const [started, { connection, orders }] = await Promise.all([running, serving]);
+  return {
+    stop: async () => {
+      await started.stop();
+      orders.stop();
+      await connection.close();
+    },
+  };
+}
+
+function handlersOf(
+  context: ProcessContext,
+  { kind }: PlannedProcess,
+  starting: Promise<RunningPart>,
+): OrderHandlers {
+  const { name, runtime, settings } = context;
+  const startedAt = runtime.clock.monotonic();
+  let part: RunningPart | undefined;
+  void starting.then(
+    (running) => {
+      part = running;
+    },
+    // Whoever waits for it says so.
+    () => undefined,
+  );
+  const replica = replicaOf(context);
+  const fixed = fixedActors(kind, settings.runtime).map((actor) => ({ actor, replica }));
+  return {
+    faults: faultless,
+    run: async (actors) => {
+      const running = await starting;
+      if (running.run === undefined) throw new Error(`what ${name} runs cannot be changed`);
+      await running.run(actors);
+    },
+    state: async (withKeys) => ({
+      process: name,
+      ...processFigures(),
+      uptimeMs: Math.round(runtime.clock.monotonic() - startedAt),
+      actors: part === undefined ? [] : (part.state?.(withKeys) ?? fixed),
+    }),
+  };
+}
+
+function processFigures(): Pick<ProcessState, "pid" | "version" | "memoryBytes" | "cpuMs"> {
+  const { user, system } = process.cpuUsage();
+  return {
+    pid: process.pid,
+    version: programVersion(),
+    memoryBytes: process.memoryUsage.rss(),
+    cpuMs: Math.round((user + system) / 1000),
+  };
+}
+
+let version: string | undefined;
+
+/** Read when somebody asks. */
+function programVersion(): string {
+  if (version === undefined) {
+    const text = readFileSync(join(repository(), "package.json"), "utf8");
+    version = (JSON.parse(text) as { version: string }).version;
+  }
+  return version;
 }
 
 function stopOnSignal(starting: Promise<Running>, logger: Logger): void {
