@@ -267,7 +267,7 @@ describe("the run loop", () => {
     await world.simulator.advance(100);
     expect(world.decisions).toHaveLength(1);
     expect(world.decisions[0]).toMatchObject({
-      format: 2,
+      format: DECISION_FORMAT,
       actor: "copier",
       replica: "replica-1",
       version: 1,
