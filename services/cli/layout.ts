@@ -120,6 +120,14 @@ function leastOf(name: string): number {
   return name === VERIFY ? 0 : 1;
 }
 
+/** The control actors that a name stands for. @throws UsageError when it stands for none. */
+export function actorsOf(name: string): readonly string[] {
+  const actors = GROUPS[name] ?? (CONTROL_ACTORS.includes(name) ? [name] : undefined);
+  if (actors !== undefined) return actors;
+  const known = [...CONTROL_ACTORS, ...Object.keys(GROUPS)];
+  throw new UsageError(`no control actor is called ${name}; there are ${known.join(", ")}`);
+}
+
 /** @throws UsageError when no single actor is called so, or its replicas share no work. */
 export function mustBeActor(name: string): void {
   if (name === VERIFY) throw new UsageError("each replica of verify looks at everything");

@@ -1,5 +1,6 @@
 /** What the supervisor of a cluster can be told over the bus, and what it answers. */
 import { z } from "zod";
+import { signalOrder } from "../chaos/orders.ts";
 import { boundsSchema, GROUPINGS } from "./cluster.ts";
 
 /** The supervisor's name as a process (shared/actor/orders.ts). */
@@ -15,6 +16,7 @@ export const supervisorOrderSchema = z.discriminatedUnion("type", [
     grouping: z.enum(GROUPINGS).optional(),
   }),
   z.strictObject({ type: z.literal("status") }),
+  ...signalOrder.options,
 ]);
 
 export type SupervisorOrder = z.input<typeof supervisorOrderSchema>;
@@ -29,13 +31,14 @@ const statusSchema = z.object({
     z.object({
       name: z.string(),
       pid: z.number().nullable(),
+      paused: z.boolean(),
       /** How often it ended by itself and was started again. */
       restarts: z.number(),
     }),
   ),
 });
 
-/** Answer to both orders. */
+/** Answer to these two orders. */
 export type SupervisorStatus = z.infer<typeof statusSchema>;
 
 /** @throws z.ZodError when it is none. */

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
+import type { SupervisedProcess } from "../chaos/orders.ts";
 import type { Paths } from "./cluster.ts";
 import { endAndWait } from "./pids.ts";
 
@@ -36,6 +37,10 @@ interface Supervised {
   /** How often it ended by itself, and how the last time. */
   ends: number;
   how: string;
+  /** It was killed on purpose, and is started again after so long. */
+  downMs?: number | undefined;
+  /** It was stopped in its tracks; what lets it go on. */
+  resume?: NodeJS.Timeout | undefined;
 }
 
 /** A process that ends again and again. */
@@ -73,10 +78,11 @@ export class Supervisor {
   }
 
   /** What runs under it, in the order of the starts. */
-  status(): { name: string; pid: number | null; restarts: number }[] {
-    return [...this.#processes.values()].map(({ spec, child, ends }) => {
+  status(): SupervisedProcess[] {
+    return [...this.#processes.values()].map(({ spec, child, ends, resume }) => {
       const alive = child?.exitCode === null && child.signalCode === null;
-      return { name: spec.name, pid: alive ? (child.pid ?? null) : null, restarts: ends };
+      const pid = alive ? (child.pid ?? null) : null;
+      return { name: spec.name, pid, paused: resume !== undefined, restarts: ends };
     });
   }
 
@@ -94,6 +100,44 @@ export class Supervisor {
     return found && { name: found.spec.name, ends: found.ends, how: found.how };
   }
 
+  /**
+   * Kills a process on purpose, and starts it again after `downMs`.
+   * @throws Error when it does not run
+   */
+  kill(name: string, downMs: number): number {
+    const [supervised, pid] = this.#running(name);
+    supervised.downMs = downMs;
+    process.kill(pid, "SIGKILL");
+    return pid;
+  }
+
+  /**
+   * Stops a process in the middle of what it does. It goes on after `forMs`, whoever asked for it
+   * may be gone.
+   * @throws Error when it does not run
+   */
+  pause(name: string, forMs: number): number {
+    const [supervised, pid] = this.#running(name);
+    process.kill(pid, "SIGSTOP");
+    clearTimeout(supervised.resume);
+    supervised.resume = setTimeout(() => this.resume(name), forMs);
+    return pid;
+  }
+
+  /** Lets a process go on that was paused; false when it was not. */
+  resume(name: string): boolean {
+    const supervised = this.#processes.get(name);
+    return supervised !== undefined && goOn(supervised);
+  }
+
+  #running(name: string): [Supervised, number] {
+    const supervised = this.#processes.get(name);
+    if (supervised === undefined) throw new Error(`no process is called ${name}`);
+    const pid = supervised.timer === undefined ? supervised.child?.pid : undefined;
+    if (pid === undefined) throw new Error(`${name} does not run at the moment`);
+    return [supervised, pid];
+  }
+
   /** Ends all processes, the last started first; those that do not listen are killed. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -105,6 +149,8 @@ export class Supervisor {
   async #finish(supervised: Supervised): Promise<void> {
     supervised.finished = true;
     clearTimeout(supervised.timer);
+    // A process that is paused hears nothing.
+    goOn(supervised);
     const { child, spec } = supervised;
     if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       await endAndWait(child.pid, GRACE_MS);
@@ -129,10 +175,18 @@ export class Supervisor {
   }
 
   #ended(supervised: Supervised, how: string): void {
+    clearTimeout(supervised.resume);
+    supervised.resume = undefined;
     if (this.#stopping || supervised.finished || supervised.timer !== undefined) return;
-    supervised.ends++;
-    supervised.how = how;
-    const pause = pauseAfter(supervised);
+    const { downMs } = supervised;
+    supervised.downMs = undefined;
+    if (downMs === undefined) {
+      supervised.ends++;
+      supervised.how = how;
+    } else {
+      supervised.starts.pop();
+    }
+    const pause = downMs ?? pauseAfter(supervised);
     this.#onEnd(supervised.spec.name, how, pause);
     supervised.timer = setTimeout(() => {
       supervised.timer = undefined;
@@ -143,6 +197,16 @@ export class Supervisor {
   #pidFile(name: string): string {
     return join(this.#paths.run, `${name}.pid`);
   }
+}
+
+/** Lets a paused process go on; false when it is not paused. */
+function goOn(supervised: Supervised): boolean {
+  const { child, resume } = supervised;
+  if (resume === undefined) return false;
+  clearTimeout(resume);
+  supervised.resume = undefined;
+  if (child?.exitCode === null && child.signalCode === null) child.kill("SIGCONT");
+  return true;
 }
 
 function prefer(pid: number): void {

@@ -12,15 +12,6 @@ export interface FaultSwitch {
   active(): readonly string[];
 }
 
-/** Of a process into which no faults can be put. */
-export const faultless: FaultSwitch = {
-  apply: () => {
-    throw new Error("no faults can be put into this process");
-  },
-  heal: () => undefined,
-  active: () => [],
-};
-
 /** The faults in force; each ends at its time, whoever ordered it may be gone. */
 export class Faults {
   readonly #dependencies: Pick<ActorDependencies, "runtime" | "logger">;
@@ -36,7 +27,8 @@ export class Faults {
     const { id, forMs, fault } = order;
     const { runtime, logger } = this.#dependencies;
     this.#faults.apply(order);
-    logger.warn({ id, forMs, fault }, "fault begins");
+    // Renewed every second, it begins once.
+    if (!this.#endings.has(id)) logger.warn({ id, forMs, fault }, "fault begins");
     this.#endings.get(id)?.();
     this.#endings.set(
       id,

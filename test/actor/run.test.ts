@@ -5,6 +5,7 @@ import type { Plan } from "../../shared/actor/plan.ts";
 import { type RunOptions, runController } from "../../shared/actor/run.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { parseFaults } from "../../shared/faults/language.ts";
+import { DECISION_FORMAT } from "../../shared/log/decision.ts";
 import type { Key } from "../../shared/store/store.ts";
 import { World } from "./world.ts";
 

@@ -38,10 +38,10 @@ const NOW: Sample = {
     replicas: {},
     autoscale: {},
     processes: [
-      { name: "nats-server", pid: 1, restarts: 0 },
-      { name: "control-2", pid: 7, restarts: 5 },
-      { name: "control-3", pid: null, restarts: 9 },
-      { name: "apiserver", pid: 8, restarts: 0 },
+      { name: "nats-server", pid: 1, paused: false, restarts: 0 },
+      { name: "control-2", pid: 7, paused: false, restarts: 5 },
+      { name: "control-3", pid: null, paused: false, restarts: 9 },
+      { name: "apiserver", pid: 8, paused: false, restarts: 0 },
     ],
   },
 };

@@ -28,7 +28,7 @@ beforeAll(async () => {
 }, TEST_MS);
 afterAll(() => cluster?.end(), TEST_MS);
 
-/** What no apiserver does: writes the pod as if it had gone to another node, into the log itself. */
+/** What no apiserver does: writes into the log itself that the pod is on another node. */
 async function moveThePod(): Promise<void> {
   const paths = pathsOf(cluster.data);
   const settings = readSettings(paths);

@@ -1,6 +1,7 @@
 import type { Logger, Running } from "../../../shared/actor/dependencies.ts";
 import type { ActorState } from "../../../shared/actor/orders.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
+import type { ProcessFaults } from "../../chaos/process/faults.ts";
 import type { ClusterSettings, Paths } from "../cluster.ts";
 import type { BusConnection } from "./bus.ts";
 
@@ -11,6 +12,8 @@ export interface ProcessContext {
   readonly settings: ClusterSettings;
   readonly logger: Logger;
   readonly runtime: Runtime;
+  /** What may be broken on purpose: logs are opened through it. */
+  readonly faults: ProcessFaults;
   /** Begun already, as the bus user of the process. Work that needs no bus goes on meanwhile. */
   readonly connecting: Promise<BusConnection>;
   /** Those that it runs at first, where they can be chosen. */

@@ -32,7 +32,7 @@ export async function runControl(context: ProcessContext): Promise<RunningPart> 
 }
 
 async function followLogs(
-  { runtime, settings }: ProcessContext,
+  { runtime, settings, faults }: ProcessContext,
   connection: BusConnection["connection"],
 ): Promise<Projections> {
   const following = LOGS.map(async (log) => {
@@ -42,7 +42,7 @@ async function followLogs(
     const memory = { windowChanges: 0, decodedBytes: DECODED_BYTES };
     const kind = { ...memory, freeze: false, eager, lean: true };
     const projection = new Projection({ runtime, ...kind });
-    await projection.follow(await openStore(connection, runtime, options));
+    await projection.follow(faults.store(await openStore(connection, runtime, options)));
     return [log, projection] as const;
   });
   return Object.fromEntries(await Promise.all(following)) as unknown as Projections;
