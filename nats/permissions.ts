@@ -114,6 +114,18 @@ export function readerUser(password: string): BusUser {
   };
 }
 
+/** Watches the log and the decisions; asks the apiserver to publish Events. */
+export function verifyUser(password: string, identity: string): BusUser {
+  const { publish } = readerUser(password);
+  return {
+    user: "verify",
+    password,
+    publish: [...publish, ...requestsAs([identity]), "actors.>"],
+    subscribe: [...inboxOf("verify"), "actors.>", "process.*.order", "processes.order"],
+    answers: true,
+  };
+}
+
 /**
  * The operator: the only user that gives orders to processes, and as the supervisor obeys those to
  * itself. It sees how far the logs are, and nothing that is in them.

@@ -33,7 +33,7 @@ const settingsSchema = z.strictObject({
   slot: z.number().int(),
   nodes: z.array(z.strictObject({ name: z.string(), index: z.number().int() })),
   /** Replicas by actor or group of actors (layout.ts). Default 1. */
-  replicas: z.record(z.string(), z.number().int().min(1)),
+  replicas: z.record(z.string(), z.number().int().min(0)),
   /** Bounds within which the replicas follow the load, by actor. */
   autoscale: z.record(z.string(), boundsSchema).default({}),
   grouping: z.enum(GROUPINGS).default("packed"),

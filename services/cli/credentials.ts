@@ -10,20 +10,21 @@ import {
   operatorUser,
   readerUser,
   systemUser,
+  verifyUser,
 } from "../../nats/permissions.ts";
 import { SIMULATED_IDENTITY } from "../kubelet/runtimes/simulated.ts";
 import { type ClusterSettings, type Paths, writeWhole } from "./cluster.ts";
-import { controlIdentities, nodeIdentities } from "./identities.ts";
+import { controlIdentities, nodeIdentities, VERIFY_IDENTITY } from "./identities.ts";
 import { HOST_USER, OPERATOR_USER, SIMULATED_USER } from "./users.ts";
 
 const schema = z.strictObject({
   /** Tells this cluster's server from others. */
   cluster: z.string(),
-  /** By user: `apiserver`, `controllers`, `cox`, `node-<name>`, `reader`, `system`. */
+  /** By user: `apiserver`, `controllers`, `cox`, `node-<name>`, `reader`, `system`, `verify`. */
   passwords: z.record(z.string(), z.string()),
 });
 
-const USERS = ["apiserver", "controllers", OPERATOR_USER, "reader", "system"];
+const USERS = ["apiserver", "controllers", OPERATOR_USER, "reader", "system", "verify"];
 
 export type Credentials = z.infer<typeof schema>;
 
@@ -58,6 +59,7 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
     controllersUser(password("controllers"), controlIdentities()),
     operatorUser(password(OPERATOR_USER)),
     readerUser(password("reader")),
+    verifyUser(password("verify"), VERIFY_IDENTITY),
     ...nodeUsers(settings).map((user) => {
       if (user === SIMULATED_USER) return simulatedNodes(password(user));
       const node = user.replace(/^node-/, "");

@@ -22,16 +22,19 @@ export const CONTROLLERS = [
 /** The actors that any number of control processes share. */
 export const CONTROL_ACTORS: readonly string[] = ["scheduler", ...CONTROLLERS];
 
+/** Runs when it is asked for. */
+const VERIFY = "verify";
+
 /** Names for many actors at once. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   controllers: CONTROLLERS,
   control: CONTROL_ACTORS,
 };
 
-const SCALABLE = new Set(["apiserver", ...CONTROL_ACTORS, ...Object.keys(GROUPS)]);
+const SCALABLE = new Set(["apiserver", ...CONTROL_ACTORS, VERIFY, ...Object.keys(GROUPS)]);
 
 /** What a process consists of; there is one program for each kind. */
-export type ProcessKind = "apiserver" | "control" | "node" | "nodes" | "host";
+export type ProcessKind = "apiserver" | "control" | "node" | "nodes" | "host" | "verify";
 
 /** A process, and the actors that it runs; none are named where they cannot be chosen. */
 export interface PlannedProcess {
@@ -52,6 +55,7 @@ export function layoutOf(
   return [
     ...apiservers.map((n) => fixed("apiserver", processName("apiserver", n))),
     ...controlProcesses(settings),
+    ...numbered(replicasOf(settings, VERIFY)).map((n) => fixed("verify", processName(VERIFY, n))),
     ...(runtime === "simulated" ? [fixed("nodes")] : []),
     ...(runtime === "simulated" ? [] : nodes.map(({ name }) => fixed("node", `node-${name}`))),
     ...(runtime === "cri" && nodes.length > 1 ? [fixed("host")] : []),
@@ -82,7 +86,7 @@ function controlProcesses(settings: Wanted): PlannedProcess[] {
 export function replicasOf(
   { replicas }: Pick<Wanted, "replicas">,
   actor: string,
-  otherwise = 1,
+  otherwise = leastOf(actor),
 ): number {
   const groups = Object.keys(GROUPS).filter((group) => GROUPS[group]?.includes(actor));
   const named = [actor, ...groups].find((name) => replicas[name] !== undefined);
@@ -91,7 +95,7 @@ export function replicasOf(
 
 /**
  * The replicas after some were asked for: what is asked for a group holds for all of its actors.
- * @throws UsageError when there is no such actor.
+ * @throws UsageError when there is no such actor, or none of it would be left.
  */
 export function withReplicas(
   replicas: Readonly<Record<string, number>>,
@@ -102,12 +106,18 @@ export function withReplicas(
   const groupsFirst = Object.entries(asked).sort(([a], [b]) => sizeOf(b) - sizeOf(a));
   for (const [name, count] of groupsFirst) {
     mustBeScalable(name);
+    if (count < leastOf(name)) throw new UsageError(`a cluster is nothing without ${name}`);
     for (const other of Object.keys(result)) {
       if (isWithin(other, name)) delete result[other];
     }
     result[name] = count;
   }
   return result;
+}
+
+/** How many replicas there are at least, and unless more are asked for. */
+function leastOf(name: string): number {
+  return name === VERIFY ? 0 : 1;
 }
 
 /** The control actors that a name stands for. @throws UsageError when it stands for none. */
@@ -118,8 +128,9 @@ export function actorsOf(name: string): readonly string[] {
   throw new UsageError(`no control actor is called ${name}; there are ${known.join(", ")}`);
 }
 
-/** @throws UsageError when no single actor is called so. */
+/** @throws UsageError when no single actor is called so, or its replicas share no work. */
 export function mustBeActor(name: string): void {
+  if (name === VERIFY) throw new UsageError("each replica of verify looks at everything");
   if (GROUPS[name] === undefined) mustBeScalable(name);
   else throw new UsageError(`${name} is many actors; bounds are for each of them: ${GROUPS[name]}`);
 }

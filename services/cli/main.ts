@@ -38,6 +38,7 @@ interface UpFlags {
   durability?: "strict" | "relaxed";
   replicas?: Asked;
   autoscale?: Asked;
+  verify?: boolean;
   grouping?: Grouping;
   detach?: boolean;
   report?: number;
@@ -62,30 +63,33 @@ program
   .addOption(durabilityOption())
   .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", asked)
   .option("--autoscale <actor=a..b,...>", "bounds within which replicas follow the load", asked)
+  .option("--verify", "watch the invariants all the time (the same as --replicas verify=1)")
   .addOption(groupingOption())
   .addOption(new Option("--report <descriptor>").argParser(whole).hideHelp())
-  .action(async ({ data, detach: away, report, replicas, autoscale, ...flags }: UpFlags) => {
-    const wanted = {
-      replicas: { ...replicas?.replicas, ...autoscale?.replicas },
-      autoscale: { ...replicas?.autoscale, ...autoscale?.autoscale },
-    };
-    const options = { ...flags, ...wanted, data: dataFolder(data) };
-    if (away) {
-      const { detach } = await import("./detach.ts");
-      process.exit(await detach(options.data, process.argv.slice(2)));
-    }
-    const progress = new ReportedProgress(report === undefined ? show : sender(report));
-    try {
-      const { up } = await import("./up.ts");
-      await up(options, progress);
-    } catch (error) {
-      progress.failed((error as Error).message);
-      if (!(error instanceof UsageError)) console.error(error);
-      process.exitCode = 1;
-    }
-    // What was still being waited for when the end was asked for is not waited for any longer.
-    process.exit();
-  });
+  .action(
+    async ({ data, detach: away, report, replicas, autoscale, verify, ...flags }: UpFlags) => {
+      const wanted = {
+        replicas: { ...(verify && { verify: 1 }), ...replicas?.replicas, ...autoscale?.replicas },
+        autoscale: { ...replicas?.autoscale, ...autoscale?.autoscale },
+      };
+      const options = { ...flags, ...wanted, data: dataFolder(data) };
+      if (away) {
+        const { detach } = await import("./detach.ts");
+        process.exit(await detach(options.data, process.argv.slice(2)));
+      }
+      const progress = new ReportedProgress(report === undefined ? show : sender(report));
+      try {
+        const { up } = await import("./up.ts");
+        await up(options, progress);
+      } catch (error) {
+        progress.failed((error as Error).message);
+        if (!(error instanceof UsageError)) console.error(error);
+        process.exitCode = 1;
+      }
+      // What was still being waited for when the end was asked for is not waited for any longer.
+      process.exit();
+    },
+  );
 
 program
   .command("setup")

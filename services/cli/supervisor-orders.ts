@@ -10,7 +10,7 @@ export const supervisorOrderSchema = z.discriminatedUnion("type", [
   /** Brings about other numbers of replicas, and keeps them; answered when that is done. */
   z.strictObject({
     type: z.literal("scale"),
-    replicas: z.record(z.string(), z.number().int().min(1).max(99)).default({}),
+    replicas: z.record(z.string(), z.number().int().min(0).max(99)).default({}),
     /** Bounds that replicas keep to from now on. Asking for a number ends them. */
     autoscale: z.record(z.string(), boundsSchema).default({}),
     grouping: z.enum(GROUPINGS).optional(),

@@ -259,7 +259,8 @@ class GroupMembership implements Membership {
   }
 }
 
-function parseBeat(data: Uint8Array): Beat | undefined {
+/** undefined when it is none. */
+export function parseBeat(data: Uint8Array): Beat | undefined {
   try {
     const beat = JSON.parse(Buffer.from(data).toString()) as Partial<Beat> | null;
     const valid = typeof beat?.replica === "string" && Array.isArray(beat.actors);

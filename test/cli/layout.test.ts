@@ -44,6 +44,14 @@ describe("the layout of a cluster", () => {
     expect(layout({ replicas: { controllers: 2 } })["control-2"]).toEqual(CONTROLLERS);
   });
 
+  it("has what watches the invariants when that is asked for, and never none of another", () => {
+    expect(layout({ replicas: { verify: 2 } })).toMatchObject({ verify: [], "verify-2": [] });
+    expect(withReplicas({ verify: 2 }, askedFor(["verify=0"]).replicas)).toEqual({ verify: 0 });
+    for (const word of ["scheduler=0", "control=0", "apiserver=0"]) {
+      expect(() => withReplicas({}, askedFor([word]).replicas)).toThrow("is nothing without");
+    }
+  });
+
   it("is one process for each replica of each actor when split", () => {
     const split = layout({ grouping: "split", replicas: { scheduler: 2 } });
     expect(Object.keys(split)).toHaveLength(2 + CONTROL_ACTORS.length + 1);
@@ -84,7 +92,7 @@ describe("what is asked for", () => {
       replicas: { scheduler: 3 },
       autoscale: { deployment: { min: 1, max: 4 } },
     });
-    for (const word of ["scheduler", "scheduler=0", "scheduler=100", "scheduler=3..1", "=2"]) {
+    for (const word of ["scheduler", "scheduler=0..2", "scheduler=100", "scheduler=3..1", "=2"]) {
       expect(() => askedFor([word])).toThrow(`"${word}"`);
     }
     const order = { type: "scale", replicas: {}, autoscale: {}, grouping: undefined } as const;

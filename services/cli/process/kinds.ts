@@ -13,6 +13,7 @@ export function fixedActors(kind: ProcessKind, runtime: NodeRuntime): readonly s
 export function userOf(kind: ProcessKind, name: string): string {
   if (kind === "apiserver") return "apiserver";
   if (kind === "control") return "controllers";
+  if (kind === "verify") return "verify";
   if (kind === "nodes") return SIMULATED_USER;
   return kind === "host" ? HOST_USER : name;
 }

@@ -59,15 +59,15 @@ export function askedFor(words: readonly string[]): Asked {
   const replicas: Record<string, number> = {};
   const autoscale: Record<string, Bounds> = {};
   for (const word of words.flatMap((each) => each.split(","))) {
-    const match = /^([a-z-]+)=([1-9]\d?)(?:\.\.([1-9]\d?))?$/.exec(word);
+    const match = /^([a-z-]+)=(?:(\d\d?)|([1-9]\d?)\.\.([1-9]\d?))$/.exec(word);
     if (match === null) {
       const forms = "actor=n or actor=n..m with numbers from 1 to 99";
       throw new InvalidArgumentError(`"${word}" is not of the form ${forms}.`);
     }
-    const [, actor = "", low, high] = match;
-    if (high === undefined) replicas[actor] = Number(low);
+    const [, actor = "", count, low, high] = match;
+    if (count !== undefined) replicas[actor] = Number(count);
     else autoscale[actor] = { min: Number(low), max: Number(high) };
-    if (high !== undefined && Number(low) > Number(high)) {
+    if (Number(low) > Number(high)) {
       throw new InvalidArgumentError(`"${word}" has its lower bound above the upper one.`);
     }
   }
