@@ -2,12 +2,9 @@ import type { MsgHdrs } from "nats";
 import type { Revision } from "../shared/store/store.ts";
 import { headersOf } from "./headers.ts";
 import type { Log } from "./log.ts";
-import { lull } from "./lull.ts";
 import { ApiError, type ApiErrorBody } from "./requests.ts";
 
 const ANSWER_MS = 5_000;
-/** How long a busy process gathers readers for one question at most. */
-const GATHER_MS = 1;
 const WRONG_LAST_SEQUENCE = 10071;
 /** No stream ever ends there; the refusal says where it does. */
 const IMPOSSIBLE = ["Nats-Expected-Last-Sequence", String(Number.MAX_SAFE_INTEGER)] as const;
@@ -24,14 +21,15 @@ export class Barrier {
   readonly #log: Log;
   readonly #replicas: number;
   readonly #readOnly: boolean;
+  readonly #isBusy: () => boolean;
   #asking: Promise<Revision> | undefined;
   #next: Promise<Revision> | undefined;
 
-  /** A user that may only read asks the stream for its description. */
-  constructor(log: Log, options: { replicas: number; readOnly: boolean }) {
+  constructor(log: Log, options: BarrierOptions) {
     this.#log = log;
     this.#replicas = options.replicas;
     this.#readOnly = options.readOnly;
+    this.#isBusy = options.isBusy;
   }
 
   /** The last revision at some moment after the call. */
@@ -42,8 +40,6 @@ export class Barrier {
 
   async #askNext(): Promise<Revision> {
     await this.#asking?.catch(() => 0);
-    // Under load a question costs about as much as all else that a read needs.
-    await lull(GATHER_MS);
     this.#next = undefined;
     const asking = this.#ask();
     this.#asking = asking;
@@ -52,7 +48,7 @@ export class Barrier {
 
   #ask(): Promise<Revision> {
     if (this.#replicas > 1) return this.#publish();
-    return this.#readOnly ? this.#log.head() : this.#publishInVain();
+    return this.#readOnly || this.#isBusy() ? this.#log.head() : this.#publishInVain();
   }
 
   async #publish(): Promise<Revision> {
@@ -61,7 +57,10 @@ export class Barrier {
     return seq;
   }
 
-  /** A message that the stream must refuse, which costs it less than to describe itself. */
+  /**
+   * A message that the stream must refuse, which costs it less than to describe itself. But it has
+   * to wait behind the batches that the stream is busy with; the description does not.
+   */
   async #publishInVain(): Promise<Revision> {
     const { error } = await this.#send(headersOf([IMPOSSIBLE]));
     const found = /\d+$/.exec(error?.description ?? "");
@@ -75,6 +74,14 @@ export class Barrier {
     const answer = await this.#log.requests.request(subject, "", options);
     return JSON.parse(Buffer.from(answer.data).toString()) as PublishAck;
   }
+}
+
+export interface BarrierOptions {
+  readonly replicas: number;
+  /** The user may not publish. */
+  readonly readOnly: boolean;
+  /** Batches are under way. */
+  readonly isBusy: () => boolean;
 }
 
 interface PublishAck {

@@ -2,7 +2,7 @@
  * What a cluster on this machine is: its settings, and where everything lies in its data folder.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 
 const RUNTIMES = ["cri", "process", "simulated"] as const;
@@ -25,6 +25,8 @@ const settingsSchema = z.strictObject({
   natsPort: z.number().int(),
   /** A NATS server that is not ours, by URL (user and password in it); absent: our own. */
   natsUrl: z.string().optional(),
+  /** By which clients reach the apiservers, beside this machine's. */
+  addresses: z.array(z.string()).optional(),
   durability: z.enum(["strict", "relaxed"]),
   runtime: z.enum(RUNTIMES),
   /** Which of the machine's network slots the cluster holds. */
@@ -42,11 +44,6 @@ export type ClusterSettings = z.infer<typeof settingsSchema>;
 export type NodeRuntime = (typeof RUNTIMES)[number];
 export type Grouping = (typeof GROUPINGS)[number];
 export type Bounds = z.infer<typeof boundsSchema>;
-
-/** The data folder: given, or COX_DATA, or `.cox` in the current folder. */
-export function dataFolder(given: string | undefined): string {
-  return resolve(given ?? process.env["COX_DATA"] ?? ".cox");
-}
 
 /** Paths in a data folder. */
 export interface Paths {
@@ -100,4 +97,9 @@ export function writeSettings(paths: Paths, settings: ClusterSettings): void {
 export function writeWhole(path: string, text: string): void {
   writeFileSync(`${path}.new`, text, { mode: 0o600 });
   renameSync(`${path}.new`, path);
+}
+
+/** Simulated nodes are counted from 0, as the process that plays them does. */
+export function nodeName(runtime: NodeRuntime, index: number): string {
+  return `node-${runtime === "simulated" ? index : index + 1}`;
 }

@@ -110,6 +110,14 @@ export function withReplicas(
   return result;
 }
 
+/** The control actors that a name stands for. @throws UsageError when it stands for none. */
+export function actorsOf(name: string): readonly string[] {
+  const actors = GROUPS[name] ?? (CONTROL_ACTORS.includes(name) ? [name] : undefined);
+  if (actors !== undefined) return actors;
+  const known = [...CONTROL_ACTORS, ...Object.keys(GROUPS)];
+  throw new UsageError(`no control actor is called ${name}; there are ${known.join(", ")}`);
+}
+
 /** @throws UsageError when no single actor is called so. */
 export function mustBeActor(name: string): void {
   if (GROUPS[name] === undefined) mustBeScalable(name);

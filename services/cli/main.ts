@@ -4,7 +4,8 @@
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { addChaosCommands } from "./chaos/commands.ts";
-import { dataFolder, type Grouping, type NodeRuntime } from "./cluster.ts";
+import type { Grouping, NodeRuntime } from "./cluster.ts";
+import { dataFolder } from "./data-folder.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
@@ -20,6 +21,12 @@ const program = new Command("cox")
   .enablePositionalOptions();
 
 const dataOption = () => new Option("--data <dir>", "data folder (default: $COX_DATA, else .cox)");
+
+const durabilityOption = () =>
+  new Option("--durability <kind>", "when a write counts as written (default: strict)").choices([
+    "strict",
+    "relaxed",
+  ]);
 
 interface UpFlags {
   data?: string;
@@ -51,12 +58,7 @@ program
     ]),
   )
   .option("--nats <url>", "use this NATS server instead of an own one")
-  .addOption(
-    new Option("--durability <kind>", "when a write counts as written (default: strict)").choices([
-      "strict",
-      "relaxed",
-    ]),
-  )
+  .addOption(durabilityOption())
   .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", asked)
   .option("--autoscale <actor=a..b,...>", "bounds within which replicas follow the load", asked)
   .addOption(groupingOption())
@@ -88,6 +90,35 @@ program
   .command("setup")
   .description("install and fetch what clusters need, without starting one")
   .action(() => setup(new ReportedProgress(show)));
+
+interface InitFlags extends Pick<UpFlags, "data" | "nodes" | "port" | "durability"> {
+  nats: string;
+  address?: string;
+}
+
+program
+  .command("init")
+  .description("prepare the data folder of a cluster of processes without a supervisor (`run`)")
+  .addOption(dataOption())
+  .requiredOption("--nats <url,...>", "its NATS servers; with three, the log is kept three times")
+  .option("--nodes <n>", "number of simulated nodes (default: 3)", whole)
+  .option("--port <n>", "port of the API servers (default: 6443)", port)
+  .option("--address <name,...>", "names and addresses of the API servers beside this machine's")
+  .addOption(durabilityOption())
+  .action(async ({ data, address, ...flags }: InitFlags) => {
+    const { init } = await import("./init.ts");
+    const named = address === undefined ? {} : { address: address.split(",") };
+    process.stdout.write(init({ ...flags, ...named, data: dataFolder(data) }));
+  });
+
+program
+  .command("run")
+  .description("run actors of a cluster that `init` has prepared, in the foreground")
+  .argument("<actor,...>", "apiserver, nodes, or any of the scheduler and the controllers")
+  .addOption(dataOption())
+  .option("--name <name>", "of the process (default: its first actor and the host name)")
+  // load/cox.ts runs it, without this program.
+  .action(() => undefined);
 
 program
   .command("down")

@@ -7,26 +7,25 @@ import { obtainServer } from "../../nats/server.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
 import { orderSubject, serveRequests } from "../../shared/actor/orders.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
-import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
-import { ensurePki } from "../apiserver/auth/pki.ts";
-import { ensureTokenFile } from "../apiserver/auth/token-file.ts";
 import { commands } from "../node/command.ts";
 import { clusterNetwork, NODES_MAX } from "../node/network.ts";
 import { prepareHost } from "../node/prepare.ts";
 import { claimSlot } from "../node/slots.ts";
+import { prepareAccess } from "./access.ts";
 import {
   type Bounds,
   type ClusterSettings,
   createFolders,
   type Grouping,
   type NodeRuntime,
+  nodeName,
   type Paths,
   pathsOf,
   readSettings,
   writeSettings,
   writeWhole,
 } from "./cluster.ts";
-import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
+import { busUsers, type Credentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
 import { layoutOf, type PlannedProcess } from "./layout.ts";
 import { endLeftovers } from "./leftovers.ts";
@@ -34,7 +33,6 @@ import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree, type SharedSocket, takePort } from "./ports.ts";
 import { connectBus } from "./process/bus.ts";
-import { hostAddress } from "./process-node.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
@@ -165,11 +163,6 @@ async function settle(
   return asked;
 }
 
-/** Simulated nodes are counted from 0, as the process that plays them does. */
-function nodeName(runtime: NodeRuntime, index: number): string {
-  return `node-${runtime === "simulated" ? index : index + 1}`;
-}
-
 async function apiPort(asked: number | undefined, before: number | undefined): Promise<number> {
   const fixed = asked ?? before;
   if (fixed === undefined) return firstFree(API_PORT);
@@ -205,18 +198,16 @@ async function start(
   progress: Progress,
 ): Promise<void> {
   const runtime = liveRuntime();
-  const credentials = readCredentials(paths, settings);
-  const network = clusterNetwork(settings.slot);
-  const names = [network.kubernetesAddress, network.hostAddress, hostAddress()];
-  const pki = ensurePki(paths.data, names, runtime);
-  ensureTokenFile(paths.token, runtime);
-  writeKubeconfig(paths.kubeconfig, pki, `https://127.0.0.1:${settings.apiPort}`, settings.name);
+  const credentials = prepareAccess(settings, paths, runtime);
   if (settings.natsUrl === undefined) {
     const binary = await natsServerProgram(progress);
     supervisor.start(natsServer(binary, settings, paths, credentials));
   }
   if (settings.runtime === "cri") {
-    await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
+    await prepareHost(
+      { runtime, logger: silentLogger, command: commands(runtime) },
+      clusterNetwork(settings.slot),
+    );
   }
   const begin = (planned: PlannedProcess) => supervisor.start(ownProcess(planned, paths, socket));
   for (const planned of layoutOf(settings)) begin(planned);

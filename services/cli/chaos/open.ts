@@ -2,7 +2,8 @@
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import { Operator } from "../../chaos/operator.ts";
-import { type ClusterSettings, dataFolder, type Paths, pathsOf, readSettings } from "../cluster.ts";
+import { type ClusterSettings, type Paths, pathsOf, readSettings } from "../cluster.ts";
+import { dataFolder } from "../data-folder.ts";
 import { supervisorOf } from "../pids.ts";
 import { withOperatorOf } from "../scale/operator.ts";
 import { UsageError } from "../usage-error.ts";

@@ -7,6 +7,7 @@ import { parseTokenFile } from "../../apiserver/auth/token-file.ts";
 import { startApiserver } from "../../apiserver/start.ts";
 import { startCompaction } from "../../compaction/start.ts";
 import { clusterNetwork } from "../../node/network.ts";
+import { servingNames } from "../access.ts";
 import type { NodeRuntime } from "../cluster.ts";
 import { hostAddress } from "../process-node.ts";
 import { dependenciesOf, logReplicas } from "./bus.ts";
@@ -17,9 +18,8 @@ const NODE_PORTS = [30_000, 32_767] as const;
 export async function runApiserver(context: ProcessContext): Promise<RunningPart> {
   const { runtime, settings, paths, logger, socket, faults } = context;
   const network = clusterNetwork(settings.slot);
-  const names = [network.kubernetesAddress, network.hostAddress, hostAddress()];
   // While the server answers.
-  const pki = ensurePki(paths.data, names, runtime);
+  const pki = ensurePki(paths.data, servingNames(settings), runtime);
   const { connection, bus } = await context.connecting;
   const { durability } = settings;
   const replicas = logReplicas(settings);

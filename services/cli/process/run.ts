@@ -11,9 +11,9 @@ import {
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import { ProcessFaults } from "../../chaos/process/faults.ts";
-import { pathsOf, readSettings } from "../cluster.ts";
+import { type ClusterSettings, pathsOf, readSettings } from "../cluster.ts";
 import { repository } from "../folders.ts";
-import { layoutOf, type PlannedProcess } from "../layout.ts";
+import { layoutOf, type PlannedProcess, type ProcessKind } from "../layout.ts";
 import { type BusConnection, connectBus, replicaOf } from "./bus.ts";
 import type { Part, ProcessContext, RunningPart } from "./context.ts";
 import { fixedActors, userOf } from "./kinds.ts";
@@ -45,17 +45,19 @@ interface Begun {
 }
 
 function readContext(): Begun {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     // The program of this kind has been chosen by the first word.
     allowPositionals: true,
-    options: { data: { type: "string" }, process: { type: "string" }, socket: { type: "string" } },
+    options: {
+      ...{ data: { type: "string" }, process: { type: "string" }, socket: { type: "string" } },
+      actors: { type: "string" },
+    },
   });
-  const { data = "", process: name = "", socket } = values;
+  const { data = "", process: name = "", socket, actors } = values;
   const paths = pathsOf(data);
   const settings = readSettings(paths);
   if (settings === undefined) throw new Error(`there is no cluster in ${data}`);
-  const planned = layoutOf(settings).find((each) => each.name === name);
-  if (planned === undefined) throw new Error(`the cluster has no process called ${name}`);
+  const planned = alone(positionals[0], name, actors) ?? plannedOf(settings, name);
   const level = process.env["COX_LOG_LEVEL"] ?? "info";
   const logger = pino({ base: { process: name }, level });
   const runtime = liveRuntime();
@@ -75,6 +77,18 @@ function readContext(): Begun {
     ...(socket !== undefined && { socket: Number(socket) }),
   };
   return { context, planned, logger, runtime, connected };
+}
+
+function plannedOf(settings: ClusterSettings, name: string): PlannedProcess {
+  const planned = layoutOf(settings).find((each) => each.name === name);
+  if (planned === undefined) throw new Error(`the cluster has no process called ${name}`);
+  return planned;
+}
+
+/** A process that no supervisor has planned: `cox run` says what it is. */
+function alone(kind = "", name: string, actors: string | undefined): PlannedProcess | undefined {
+  if (actors === undefined) return undefined;
+  return { name, kind: kind as ProcessKind, actors: actors.split(",").filter(Boolean) };
 }
 
 async function start(part: Part, begun: Begun): Promise<Running> {

@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { NoResponderError } from "../../../shared/actor/bus.ts";
 import { sendOrder } from "../../../shared/actor/orders.ts";
-import { type ClusterSettings, dataFolder, pathsOf, readSettings } from "../cluster.ts";
+import { type ClusterSettings, pathsOf, readSettings } from "../cluster.ts";
+import { dataFolder } from "../data-folder.ts";
 import { type BusConnection, connectBus } from "../process/bus.ts";
 import {
   parseStatus,
