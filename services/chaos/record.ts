@@ -30,6 +30,8 @@ export interface ChaosRecord {
   readonly samples: readonly Sample[];
   readonly invariants: readonly InvariantResult[];
   readonly violations: readonly Violation[];
+  /** Revisions of the run on which no invariant could be checked. */
+  readonly unchecked: number;
   readonly writes: {
     readonly acknowledged: number;
     readonly failed: number;
@@ -40,11 +42,11 @@ export interface ChaosRecord {
   };
   /** By actor, and of all together. */
   readonly recovery: readonly RecoveryRow[];
-  /** What the figures are made of. */
+  /** What the figures are made of: kills after which there was something to do. */
   readonly recovered: readonly Recovered[];
 }
 
-/** What became of an actor of a process that was killed. */
+/** How an actor of a process that was killed was taken over. */
 export interface Recovered {
   readonly actor: string;
   readonly process: string;
@@ -115,7 +117,9 @@ export interface RecoveryRow {
 }
 
 /** True when the run found nothing wrong. */
-export function isGood({ aborted, violations, writes, rollouts }: ChaosRecord): boolean {
+export function isGood(record: ChaosRecord): boolean {
+  const { aborted, violations, unchecked, writes, rollouts } = record;
   const stuck = rollouts.some(({ to }) => to === undefined);
-  return aborted === undefined && violations.length === 0 && writes.lost.length === 0 && !stuck;
+  const broken = violations.length + unchecked + writes.lost.length;
+  return aborted === undefined && broken === 0 && !stuck;
 }

@@ -11,7 +11,7 @@ import type { RandomStream, Runtime } from "../../shared/runtime/runtime.ts";
 import { followLog } from "../verify/follow.ts";
 import { INVARIANTS } from "../verify/invariants.ts";
 import { verifyStretch } from "../verify/stretch.ts";
-import type { Violation } from "../verify/verifier.ts";
+import type { Verifier, Violation } from "../verify/verifier.ts";
 import type { ClusterApi } from "./api.ts";
 import { Lines, processStates, replicaCounts } from "./lines.ts";
 import { Namespaces } from "./namespaces.ts";
@@ -51,8 +51,8 @@ const SETTLED_POLL_MS = 250;
 const STEADY_MS = 30_000;
 /** Revisions. An actor is asked a moment before its log is. */
 const LAG_MAX = 200;
-/** Behind the log by this much, invariants have been checked. */
-const CHECKED_MS = 5_000;
+/** Invariants are checked a few seconds behind the log; later still when it had been away. */
+const CHECKED_MS_MAX = 20_000;
 
 /** One run of a fault file on a live cluster. */
 export class ChaosRun {
@@ -121,9 +121,9 @@ export class ChaosRun {
     say("faults are over; waiting until everything has come right");
     const to = runtime.clock.now();
     await this.#end();
-    await runtime.timers.sleep(CHECKED_MS);
+    const unchecked = await this.#untilChecked(invariants.verifier);
     await invariants.stop();
-    const record = await this.#record(from, to);
+    const record = await this.#record({ from, to, unchecked });
     this.#observer.stop();
     await this.#rollouts.cleanUp().catch((error: Error) => say(error.message));
     return record;
@@ -167,7 +167,7 @@ export class ChaosRun {
     );
   }
 
-  async #watchInvariants(): Promise<Running> {
+  async #watchInvariants(): Promise<Running & { readonly verifier: Verifier }> {
     const { history, runtime } = this.#options;
     const head = await history.logs.cluster.head();
     const onViolation = (violation: Violation): void => {
@@ -177,7 +177,19 @@ export class ChaosRun {
     const begun = await verifyStretch(history, { from: head, to: head }, onViolation);
     const onFailure = (error: Error): void =>
       this.#options.say(`the invariants could not be checked: ${error.message}`);
-    return followLog({ runtime, history, ...begun, onViolation, onFailure });
+    const following = followLog({ runtime, history, ...begun, onViolation, onFailure });
+    return { ...following, verifier: begun.verifier };
+  }
+
+  /** Revisions that stay unchecked of what the log has now. */
+  async #untilChecked(verifier: Verifier): Promise<number> {
+    const { clock, timers } = this.#options.runtime;
+    const { revision } = this.#observer;
+    const deadline = clock.monotonic() + CHECKED_MS_MAX;
+    while (verifier.revision < revision && clock.monotonic() < deadline) {
+      await timers.sleep(SETTLED_POLL_MS);
+    }
+    return Math.max(0, revision - verifier.revision);
   }
 
   #begin(): void {
@@ -260,8 +272,11 @@ export class ChaosRun {
     const from = this.#decisionsUpTo;
     const to = runtime.clock.now() - RECORDED_LATE_MS;
     if (to <= from) return;
+    const records = await history.decisions({ from, to });
+    // Another reading may have been under way.
+    if (this.#decisionsUpTo !== from) return;
     this.#decisionsUpTo = to + 1;
-    for (const record of await history.decisions({ from, to })) {
+    for (const record of records) {
       const { actor, replica, key, now, trace } = record;
       // Node agents' work is seen in the log; what expires is done when the clock says so.
       if (actor === "kubelet" || logOf(parseKey(key).resource) !== "cluster") continue;
@@ -288,7 +303,9 @@ export class ChaosRun {
     for (const cancel of this.#cancels) cancel();
     this.#sample();
     await this.#options.runtime.timers.sleep(RECORDED_LATE_MS + 1);
-    await this.#readDecisions();
+    await this.#readDecisions().catch((error: Error) =>
+      this.#options.say(`the last decisions are not known: ${error.message}`),
+    );
   }
 
   async #settled(withinMs: number): Promise<boolean> {
@@ -305,7 +322,7 @@ export class ChaosRun {
     return this.#observer.unsettled().slice(0, 5).join(", ");
   }
 
-  async #record(from: number, to: number): Promise<ChaosRecord> {
+  async #record(measured: Pick<ChaosRecord, "from" | "to" | "unchecked">): Promise<ChaosRecord> {
     const { file, seed, cluster } = this.#options;
     this.#recovery.addWork(this.#kills, [...this.#work, ...this.#observer.nodeWork]);
     const { acknowledged, failed, longestGapMs } = this.#writers;
@@ -314,8 +331,7 @@ export class ChaosRun {
       format: 1,
       file,
       seed,
-      from,
-      to,
+      ...measured,
       ...(this.#aborted === undefined ? {} : { aborted: this.#aborted }),
       cluster,
       unsupported: this.#unsupported,
@@ -333,7 +349,7 @@ export class ChaosRun {
       violations: this.#violations,
       writes: { acknowledged: acknowledged.length, failed, lost, longestGapMs },
       recovery: [...this.#recovery.rows(), this.#recovery.total()],
-      recovered: this.#recovery.measured,
+      recovered: this.#recovery.measured.filter(({ ms }) => ms !== undefined),
     };
   }
 }

@@ -1,5 +1,6 @@
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { ClusterApi } from "./api.ts";
+import { insist } from "./insist.ts";
 
 const PAUSE_MS = 20;
 
@@ -57,8 +58,7 @@ export class Writers {
 
   /** Names that were acknowledged and are not there. */
   async lost(): Promise<string[]> {
-    const { code, body } = await this.#api.ask("GET", this.#path);
-    if (code !== 200) throw new Error(`the written objects cannot be listed: ${code} ${body}`);
+    const body = await insist(this.#runtime, this.#api, "GET", this.#path);
     const { items } = JSON.parse(body) as { items: { metadata: { name: string } }[] };
     const present = new Set(items.map(({ metadata }) => metadata.name));
     return this.acknowledged.filter((name) => !present.has(name));

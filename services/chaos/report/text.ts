@@ -36,12 +36,13 @@ export function wasMeasured({ measured }: RecoveryRow): boolean {
 }
 
 export function verdictOf(record: ChaosRecord): string {
-  const { violations, writes, aborted } = record;
+  const { violations, unchecked, writes, aborted } = record;
   if (isGood(record)) return "Nothing was lost, nothing was broken, everything came right again.";
   const stuck = record.rollouts.filter(({ to }) => to === undefined).length;
   const wrong = [
     ...(violations.length > 0 ? [`invariants were broken ${violations.length} times`] : []),
     ...(writes.lost.length > 0 ? [`${writes.lost.length} acknowledged writes are lost`] : []),
+    ...(unchecked > 0 ? [`${unchecked} revisions could not be checked`] : []),
     ...(stuck > 0 ? [`${stuck} rollouts did not complete`] : []),
     ...(aborted === undefined ? [] : ["the run was ended before its time"]),
   ];
