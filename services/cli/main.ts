@@ -119,7 +119,7 @@ program
 program
   .command("run")
   .description("run actors of a cluster that `init` has prepared, in the foreground")
-  .argument("<actor,...>", "apiserver, nodes, or any of the scheduler and the controllers")
+  .argument("<actor,...>", "apiserver, nodes, verify, or any of the scheduler and the controllers")
   .addOption(dataOption())
   .option("--name <name>", "of the process (default: its first actor and the host name)")
   // load/cox.ts runs it, without this program.
