@@ -8,8 +8,9 @@ export interface ServerSettings {
   readonly host: string;
   readonly port: number;
   readonly storeDirectory: string;
-  readonly logFile: string;
-  readonly pidFile: string;
+  /** Absent: what it has to say goes to standard error. */
+  readonly logFile?: string;
+  readonly pidFile?: string;
   readonly durability: Durability;
   /**
    * When the server calls fsync: `always`, or an interval such as `2m`. Default: `always` for
@@ -17,6 +18,16 @@ export interface ServerSettings {
    */
   readonly sync?: string;
   readonly users: readonly BusUser[];
+  /** With others, which `name` then stands for: each is started with a `--name` of its own. */
+  readonly cluster?: ServerCluster;
+}
+
+/** Servers that keep copies of each other's logs. */
+export interface ServerCluster {
+  /** Where the others reach this one, `host:port`. */
+  readonly listen: string;
+  /** Of all, as `host:port`. */
+  readonly routes: readonly string[];
 }
 
 /** Largest message in bytes; see VALUE_BYTES_MAX. */
@@ -35,10 +46,7 @@ export function serverConfig(settings: ServerSettings): string {
     );
   }
   return `# Written by Coxswain at every start; changes are lost.
-# Tells this server from another one that may have taken the port.
-server_name: ${text(settings.name)}
-# Only this machine: nodes elsewhere need TLS, and a server of their own choice.
-listen: ${text(`${settings.host}:${settings.port}`)}
+${ownName(settings)}listen: ${text(`${settings.host}:${settings.port}`)}
 # Kubernetes objects are up to 3 MB as requests; the default of 1 MB is too small.
 max_payload: ${MAX_PAYLOAD}
 # A reader this far behind is cut off; a whole snapshot may be under way to each projection.
@@ -46,12 +54,7 @@ max_pending: 256MB
 # A peer that is silent is noticed in seconds, not minutes.
 ping_interval: "5s"
 ping_max: 3
-log_file: ${text(settings.logFile)}
-# Whoever starts the cluster again after a crash finds a server that was left behind.
-pid_file: ${text(settings.pidFile)}
-# The log grows by restarts and errors only; this bounds it all the same.
-log_size_limit: 16MB
-jetstream {
+${filesOf(settings)}${clusterOf(settings)}jetstream {
   store_dir: ${text(settings.storeDirectory)}
   # ${syncReason(sync)}
   sync_interval: ${sync}
@@ -80,6 +83,39 @@ ${settings.users
   }
 }
 system_account: SYS
+`;
+}
+
+function ownName({ name, cluster }: ServerSettings): string {
+  if (cluster !== undefined) return "";
+  return `# Tells this server from another one that may have taken the port.
+server_name: ${text(name)}
+# Only this machine: nodes elsewhere need TLS, and a server of their own choice.
+`;
+}
+
+function filesOf({ logFile, pidFile }: ServerSettings): string {
+  const lines: string[] = [];
+  if (logFile !== undefined) {
+    lines.push(`log_file: ${text(logFile)}`);
+    lines.push("# The log grows by restarts and errors only; this bounds it all the same.");
+    lines.push("log_size_limit: 16MB");
+  }
+  if (pidFile !== undefined) {
+    lines.push("# Whoever starts the cluster again after a crash finds a server left behind.");
+    lines.push(`pid_file: ${text(pidFile)}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function clusterOf({ name, cluster }: ServerSettings): string {
+  if (cluster === undefined) return "";
+  const routes = cluster.routes.map((route) => `nats://${route}`);
+  return `cluster {
+  name: ${text(name)}
+  listen: ${text(cluster.listen)}
+  routes: ${list(routes)}
+}
 `;
 }
 

@@ -23,6 +23,8 @@ export interface Decisions {
    * @throws Error when a record is of a newer format than this program knows.
    */
   read(filter?: DecisionFilter): Promise<DecisionRecord[]>;
+  /** The same, one by one. @throws as `read`, and what `take` throws */
+  each(filter: DecisionFilter, take: (record: DecisionRecord) => void): Promise<void>;
 }
 
 const KEPT_MAX = 10_000;
@@ -44,22 +46,30 @@ export function openDecisions(connection: Connection): Decisions {
       if (connection.connected) publish(record);
       else if (kept.length < KEPT_MAX) kept.push(record);
     },
-    read: (filter) => read(connection, filter ?? {}),
+    async read(filter = {}) {
+      const records: DecisionRecord[] = [];
+      await each(connection, filter, (record) => void records.push(record));
+      return records;
+    },
+    each: (filter, take) => each(connection, filter, take),
   };
 }
 
-async function read(connection: Connection, filter: DecisionFilter): Promise<DecisionRecord[]> {
+async function each(
+  connection: Connection,
+  filter: DecisionFilter,
+  take: (record: DecisionRecord) => void,
+): Promise<void> {
   const requests = new Requests(connection);
   const actor = filter.actor === undefined ? "*" : escapeToken(filter.actor);
   const replica = filter.replica === undefined ? "*" : escapeToken(filter.replica);
   const from = filter.since === undefined ? 1 : { time: filter.since };
   try {
     return await new Promise((resolve, reject) => {
-      const records: DecisionRecord[] = [];
       let pending = 0;
       const done = (): void => {
         consumer.close();
-        resolve(records);
+        resolve();
       };
       const consumer = new Consumer(
         connection,
@@ -73,7 +83,7 @@ async function read(connection: Connection, filter: DecisionFilter): Promise<Dec
           message: ({ data }) => {
             try {
               const record = decode(data);
-              records.push(record);
+              take(record);
               if (filter.until?.(record)) pending = 1;
             } catch (error) {
               consumer.close();

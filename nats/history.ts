@@ -1,9 +1,10 @@
-import type { History } from "../shared/log/history.ts";
+import type { DecisionRecord } from "../shared/log/decision.ts";
+import type { DecisionRange, History } from "../shared/log/history.ts";
 import type { Runtime } from "../shared/runtime/runtime.ts";
 import type { Key, Version } from "../shared/store/store.ts";
 import type { Connection } from "./connect.ts";
 import { Consumer } from "./consumer.ts";
-import { openDecisions } from "./decisions.ts";
+import { type Decisions, openDecisions } from "./decisions.ts";
 import { Log } from "./log.ts";
 import { versionOf } from "./message.ts";
 import { ApiError, Requests } from "./requests.ts";
@@ -35,20 +36,29 @@ export async function openHistory(connection: Connection, runtime: Runtime): Pro
     logs: { cluster, events, leases },
     version: (revision) => log.versionAt(revision),
     versionsOf: (key) => versionsOf(log, key),
-    async decisions({ from, to, ...who }) {
-      const read = await records.read({
-        ...who,
-        since: from - SKEW_MS,
-        until: ({ now }) => now > to + RECORDED_LATE_MS,
-      });
-      return read.filter(({ now }) => now >= from && now <= to);
+    async decisions(range) {
+      const found: DecisionRecord[] = [];
+      await eachBetween(records, range, (record) => void found.push(record));
+      return found;
     },
+    eachDecision: (range, take) => eachBetween(records, range, take),
     async close() {
       requests.close();
       await Promise.all([cluster, events, leases].map((store) => store.close()));
       await connection.close();
     },
   };
+}
+
+function eachBetween(
+  records: Decisions,
+  { from, to, ...who }: DecisionRange,
+  take: (record: DecisionRecord) => void,
+): Promise<void> {
+  const until = ({ now }: DecisionRecord) => now > to + RECORDED_LATE_MS;
+  return records.each({ ...who, since: from - SKEW_MS, until }, (record) => {
+    if (record.now >= from && record.now <= to) take(record);
+  });
 }
 
 /** Others wait for a log that is about to be made; the past is there or it is not. */

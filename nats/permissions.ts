@@ -42,6 +42,8 @@ export function apiserverUser(password: string): BusUser {
       "heartbeats",
       "stream.>",
       "actors.>",
+      "process.*.order",
+      "processes.order",
     ],
     answers: true,
   };
@@ -62,15 +64,20 @@ export function controllersUser(password: string, identities: readonly string[])
       "actors.>",
       "decisions.>",
     ],
-    subscribe: [...inboxOf("controllers"), "actors.>"],
+    subscribe: [...inboxOf("controllers"), "actors.>", "process.*.order", "processes.order"],
+    answers: true,
   };
 }
 
-/** The agents of one node: kubelet, proxy, DNS. They touch their own node's subjects only. */
+/**
+ * The agents of one node: kubelet, proxy, DNS. They touch their own node's subjects only, and hear
+ * the orders to their own process.
+ */
 export function nodeUser(
   node: string,
   password: string,
   identities: readonly string[] = [`system:node:${node}`],
+  processName = `node-${node}`,
 ): BusUser {
   const user = `node-${node}`;
   const token = escapeToken(node);
@@ -84,7 +91,14 @@ export function nodeUser(
       "actors.>",
       "decisions.>",
     ],
-    subscribe: [...inboxOf(user), `node.${token}.>`, `stream.${token}.>`, "actors.>"],
+    subscribe: [
+      ...inboxOf(user),
+      `node.${token}.>`,
+      `stream.${token}.>`,
+      "actors.>",
+      `process.${escapeToken(processName)}.order`,
+      "processes.order",
+    ],
     answers: true,
   };
 }
@@ -97,6 +111,37 @@ export function readerUser(password: string): BusUser {
     password,
     publish: streams.flatMap(readingOf),
     subscribe: inboxOf("reader"),
+  };
+}
+
+/** Watches the log and the decisions; asks the apiserver to publish Events. */
+export function verifyUser(password: string, identity: string): BusUser {
+  const { publish } = readerUser(password);
+  return {
+    user: "verify",
+    password,
+    publish: [...publish, ...requestsAs([identity]), "actors.>"],
+    subscribe: [...inboxOf("verify"), "actors.>", "process.*.order", "processes.order"],
+    answers: true,
+  };
+}
+
+/**
+ * The operator: the only user that gives orders to processes, and as the supervisor obeys those to
+ * itself. It sees how far the logs are, and nothing that is in them.
+ */
+export function operatorUser(password: string): BusUser {
+  return {
+    user: "cox",
+    password,
+    publish: [
+      "process.*.order",
+      "processes.order",
+      "$JS.API.INFO",
+      ...LOG_NAMES.map((log) => `$JS.API.STREAM.INFO.${streamOf(log)}`),
+    ],
+    subscribe: [...inboxOf("cox"), "process.supervisor.order"],
+    answers: true,
   };
 }
 

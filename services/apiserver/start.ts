@@ -54,6 +54,8 @@ export interface Apiserver extends Running {
   readonly projections: Projections;
   /** Of HTTPS. */
   readonly port: number | undefined;
+  /** Requests and plans that it was given since it started, refused ones among them. */
+  readonly requests: number;
 }
 
 /**
@@ -74,7 +76,7 @@ export async function startApiserver(
   const tokens = issuer ?? NO_TOKENS;
   const parts = { runtime, stores, projections, authorizer, network, logger, tokens };
   const context = createContext(parts);
-  const engine = engineOf(context);
+  const { engine, requests } = counted(engineOf(context));
   // What every cluster has comes before anything is served: without roles nobody may do anything
   const standing = await bootstrap(dependencies, options, engine, projections);
   const server = serveBus({ bus, engine, context, replica });
@@ -86,12 +88,33 @@ export async function startApiserver(
     engine,
     projections,
     port: http?.port,
+    get requests() {
+      return requests();
+    },
     stop: async () => {
       await standing?.stop();
       await http?.close();
       await server.stop();
       for (const projection of Object.values(projections)) projection.stop();
     },
+  };
+}
+
+/** An engine that counts what it is given. */
+function counted(engine: Engine): { engine: Engine; requests: () => number } {
+  let count = 0;
+  return {
+    engine: {
+      handle: (request) => {
+        count++;
+        return engine.handle(request);
+      },
+      plan: (request) => {
+        count++;
+        return engine.plan(request);
+      },
+    },
+    requests: () => count,
   };
 }
 

@@ -2,10 +2,20 @@
  * What a cluster on this machine is: its settings, and where everything lies in its data folder.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 
 const RUNTIMES = ["cri", "process", "simulated"] as const;
+
+/**
+ * How actors share processes: few processes, of which number n runs the actors that want at least n
+ * replicas, or one process for each replica of each actor.
+ */
+export const GROUPINGS = ["packed", "split"] as const;
+
+export const boundsSchema = z
+  .strictObject({ min: z.number().int().min(1), max: z.number().int().max(99) })
+  .refine(({ min, max }) => min <= max, "the lower bound is above the upper one");
 
 const settingsSchema = z.strictObject({
   /** Version of this file's shape. */
@@ -15,23 +25,25 @@ const settingsSchema = z.strictObject({
   natsPort: z.number().int(),
   /** A NATS server that is not ours, by URL (user and password in it); absent: our own. */
   natsUrl: z.string().optional(),
+  /** By which clients reach the apiservers, beside this machine's. */
+  addresses: z.array(z.string()).optional(),
   durability: z.enum(["strict", "relaxed"]),
   runtime: z.enum(RUNTIMES),
   /** Which of the machine's network slots the cluster holds. */
   slot: z.number().int(),
   nodes: z.array(z.strictObject({ name: z.string(), index: z.number().int() })),
-  /** Replicas by actor name; `controllers` stands for all controllers. Default 1. */
-  replicas: z.record(z.string(), z.number().int().min(1)),
+  /** Replicas by actor or group of actors (layout.ts). Default 1. */
+  replicas: z.record(z.string(), z.number().int().min(0)),
+  /** Bounds within which the replicas follow the load, by actor. */
+  autoscale: z.record(z.string(), boundsSchema).default({}),
+  grouping: z.enum(GROUPINGS).default("packed"),
 });
 
 /** The settings that a cluster was last started with; `cluster.json`. */
 export type ClusterSettings = z.infer<typeof settingsSchema>;
 export type NodeRuntime = (typeof RUNTIMES)[number];
-
-/** The data folder: given, or COX_DATA, or `.cox` in the current folder. */
-export function dataFolder(given: string | undefined): string {
-  return resolve(given ?? process.env["COX_DATA"] ?? ".cox");
-}
+export type Grouping = (typeof GROUPINGS)[number];
+export type Bounds = z.infer<typeof boundsSchema>;
 
 /** Paths in a data folder. */
 export interface Paths {
@@ -87,35 +99,7 @@ export function writeWhole(path: string, text: string): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Names of the cluster's own processes, in the order in which they start. */
-export function processNames(settings: ClusterSettings): readonly string[] {
-  const nodes = settings.nodes.map(({ name }) => `node-${name}`);
-  return [
-    ...numbered("apiserver", settings.replicas["apiserver"] ?? 1),
-    ...numbered("control", controlProcesses(settings)),
-    ...(settings.runtime === "simulated" ? ["nodes"] : nodes),
-    ...(settings.runtime === "cri" && settings.nodes.length > 1 ? ["host"] : []),
-  ];
-}
-
-/** The control process number n (from 1) runs the actors that want at least n replicas. */
-function controlProcesses(settings: ClusterSettings): number {
-  const wanted = Object.entries(settings.replicas).filter(([actor]) => actor !== "apiserver");
-  return Math.max(1, ...wanted.map(([, count]) => count));
-}
-
-/** How many replicas of a control-plane actor are wanted. */
-export function replicasOf(settings: ClusterSettings, actor: string): number {
-  const { replicas } = settings;
-  return replicas[actor] ?? (actor === "scheduler" ? 1 : (replicas["controllers"] ?? 1));
-}
-
-function numbered(name: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => (index === 0 ? name : `${name}-${index + 1}`));
-}
-
-/** `apiserver-3` is the process number 3 of its kind; `apiserver` number 1. */
-export function numberOf(processName: string): number {
-  const match = /-(\d+)$/.exec(processName);
-  return match ? Number(match[1]) : 1;
+/** Simulated nodes are counted from 0, as the process that plays them does. */
+export function nodeName(runtime: NodeRuntime, index: number): string {
+  return `node-${runtime === "simulated" ? index : index + 1}`;
 }

@@ -7,23 +7,24 @@ import {
   type BusUser,
   controllersUser,
   nodeUser,
+  operatorUser,
   readerUser,
   systemUser,
+  verifyUser,
 } from "../../nats/permissions.ts";
 import { SIMULATED_IDENTITY } from "../kubelet/runtimes/simulated.ts";
 import { type ClusterSettings, type Paths, writeWhole } from "./cluster.ts";
-import { controlIdentities, nodeIdentities } from "./identities.ts";
+import { controlIdentities, nodeIdentities, VERIFY_IDENTITY } from "./identities.ts";
+import { HOST_USER, OPERATOR_USER, SIMULATED_USER } from "./users.ts";
 
 const schema = z.strictObject({
   /** Tells this cluster's server from others. */
   cluster: z.string(),
-  /** By user: `apiserver`, `controllers`, `node-<name>`, `reader`, `system`. */
+  /** By user: `apiserver`, `controllers`, `cox`, `node-<name>`, `reader`, `system`, `verify`. */
   passwords: z.record(z.string(), z.string()),
 });
 
-/** Bus users of the processes `nodes` and `host`; no node is called so. */
-export const SIMULATED_USER = "node-nodes";
-export const HOST_USER = "node-host";
+const USERS = ["apiserver", "controllers", OPERATOR_USER, "reader", "system", "verify"];
 
 export type Credentials = z.infer<typeof schema>;
 
@@ -32,7 +33,7 @@ export function readCredentials(paths: Paths, settings: ClusterSettings): Creden
   const present = existsSync(paths.credentials)
     ? schema.parse(JSON.parse(readFileSync(paths.credentials, "utf8")))
     : { cluster: randomBytes(4).toString("hex"), passwords: {} };
-  const users = ["apiserver", "controllers", "reader", "system", ...nodeUsers(settings)];
+  const users = [...USERS, ...nodeUsers(settings)];
   const missing = users.filter((user) => present.passwords[user] === undefined);
   if (missing.length === 0) return present;
   const passwords = { ...present.passwords };
@@ -56,17 +57,20 @@ export function busUsers(credentials: Credentials, settings: ClusterSettings): B
     systemUser(password("system")),
     apiserverUser(password("apiserver")),
     controllersUser(password("controllers"), controlIdentities()),
+    operatorUser(password(OPERATOR_USER)),
     readerUser(password("reader")),
+    verifyUser(password("verify"), VERIFY_IDENTITY),
     ...nodeUsers(settings).map((user) => {
       if (user === SIMULATED_USER) return simulatedNodes(password(user));
       const node = user.replace(/^node-/, "");
-      return nodeUser(node, password(user), nodeIdentities(user === HOST_USER ? undefined : node));
+      if (user === HOST_USER) return nodeUser(node, password(user), nodeIdentities(), "host");
+      return nodeUser(node, password(user), nodeIdentities(node));
     }),
   ];
 }
 
 /** One user that beats for all nodes and may touch every node's pods. */
 function simulatedNodes(password: string): BusUser {
-  const own = nodeUser("nodes", password, [SIMULATED_IDENTITY]);
+  const own = nodeUser("nodes", password, [SIMULATED_IDENTITY], "nodes");
   return { ...own, publish: [...own.publish, "heartbeat.>", "heartbeats"] };
 }

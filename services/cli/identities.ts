@@ -3,6 +3,7 @@ import { controllers } from "../controllers/index.ts";
 
 export const SCHEDULER = "system:kube-scheduler";
 export const PROXY = "system:kube-proxy";
+export const VERIFY_IDENTITY = "system:controller:verify";
 export const DNS = "system:kube-dns";
 
 export function controllerIdentity(name: string): string {

@@ -3,10 +3,14 @@
  * is part of what a command costs.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { dataFolder, type NodeRuntime } from "./cluster.ts";
+import { addChaosCommands } from "./chaos/commands.ts";
+import type { Grouping, NodeRuntime } from "./cluster.ts";
+import { dataFolder } from "./data-folder.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
+import { addProfileCommand } from "./profile/commands.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
+import { type Asked, addScaleCommands, askedFor, groupingOption } from "./scale/commands.ts";
 import { setup } from "./setup.ts";
 import { addSimulation } from "./sim/command.ts";
 import { UsageError } from "./usage-error.ts";
@@ -19,6 +23,12 @@ const program = new Command("cox")
 
 const dataOption = () => new Option("--data <dir>", "data folder (default: $COX_DATA, else .cox)");
 
+const durabilityOption = () =>
+  new Option("--durability <kind>", "when a write counts as written (default: strict)").choices([
+    "strict",
+    "relaxed",
+  ]);
+
 interface UpFlags {
   data?: string;
   port?: number;
@@ -26,7 +36,10 @@ interface UpFlags {
   runtime?: "auto" | NodeRuntime;
   nats?: string;
   durability?: "strict" | "relaxed";
-  replicas?: Record<string, number>;
+  replicas?: Asked;
+  autoscale?: Asked;
+  verify?: boolean;
+  grouping?: Grouping;
   detach?: boolean;
   report?: number;
 }
@@ -47,37 +60,70 @@ program
     ]),
   )
   .option("--nats <url>", "use this NATS server instead of an own one")
-  .addOption(
-    new Option("--durability <kind>", "when a write counts as written (default: strict)").choices([
-      "strict",
-      "relaxed",
-    ]),
-  )
-  .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", replicas)
+  .addOption(durabilityOption())
+  .option("--replicas <actor=n,...>", "replicas of actors, e.g. scheduler=3,deployment=2", asked)
+  .option("--autoscale <actor=a..b,...>", "bounds within which replicas follow the load", asked)
+  .option("--verify", "watch the invariants all the time (the same as --replicas verify=1)")
+  .addOption(groupingOption())
   .addOption(new Option("--report <descriptor>").argParser(whole).hideHelp())
-  .action(async ({ data, detach: away, report, ...flags }: UpFlags) => {
-    const options = { ...flags, data: dataFolder(data) };
-    if (away) {
-      const { detach } = await import("./detach.ts");
-      process.exit(await detach(options.data, process.argv.slice(2)));
-    }
-    const progress = new ReportedProgress(report === undefined ? show : sender(report));
-    try {
-      const { up } = await import("./up.ts");
-      await up(options, progress);
-    } catch (error) {
-      progress.failed((error as Error).message);
-      if (!(error instanceof UsageError)) console.error(error);
-      process.exitCode = 1;
-    }
-    // What was still being waited for when the end was asked for is not waited for any longer.
-    process.exit();
-  });
+  .action(
+    async ({ data, detach: away, report, replicas, autoscale, verify, ...flags }: UpFlags) => {
+      const wanted = {
+        replicas: { ...(verify && { verify: 1 }), ...replicas?.replicas, ...autoscale?.replicas },
+        autoscale: { ...replicas?.autoscale, ...autoscale?.autoscale },
+      };
+      const options = { ...flags, ...wanted, data: dataFolder(data) };
+      if (away) {
+        const { detach } = await import("./detach.ts");
+        process.exit(await detach(options.data, process.argv.slice(2)));
+      }
+      const progress = new ReportedProgress(report === undefined ? show : sender(report));
+      try {
+        const { up } = await import("./up.ts");
+        await up(options, progress);
+      } catch (error) {
+        progress.failed((error as Error).message);
+        if (!(error instanceof UsageError)) console.error(error);
+        process.exitCode = 1;
+      }
+      // What was still being waited for when the end was asked for is not waited for any longer.
+      process.exit();
+    },
+  );
 
 program
   .command("setup")
   .description("install and fetch what clusters need, without starting one")
   .action(() => setup(new ReportedProgress(show)));
+
+interface InitFlags extends Pick<UpFlags, "data" | "nodes" | "port" | "durability"> {
+  nats: string;
+  address?: string;
+}
+
+program
+  .command("init")
+  .description("prepare the data folder of a cluster of processes without a supervisor (`run`)")
+  .addOption(dataOption())
+  .requiredOption("--nats <url,...>", "its NATS servers; with three, the log is kept three times")
+  .option("--nodes <n>", "number of simulated nodes (default: 3)", whole)
+  .option("--port <n>", "port of the API servers (default: 6443)", port)
+  .option("--address <name,...>", "names and addresses of the API servers beside this machine's")
+  .addOption(durabilityOption())
+  .action(async ({ data, address, ...flags }: InitFlags) => {
+    const { init } = await import("./init.ts");
+    const named = address === undefined ? {} : { address: address.split(",") };
+    process.stdout.write(init({ ...flags, ...named, data: dataFolder(data) }));
+  });
+
+program
+  .command("run")
+  .description("run actors of a cluster that `init` has prepared, in the foreground")
+  .argument("<actor,...>", "apiserver, nodes, verify, or any of the scheduler and the controllers")
+  .addOption(dataOption())
+  .option("--name <name>", "of the process (default: its first actor and the host name)")
+  // load/cox.ts runs it, without this program.
+  .action(() => undefined);
 
 program
   .command("down")
@@ -137,6 +183,13 @@ withSource(program.command("verify"))
   });
 
 addHistoryCommands(program);
+addProfileCommand(program);
+addChaosCommands(program);
+addScaleCommands(program);
+
+function asked(text: string): Asked {
+  return askedFor([text]);
+}
 
 function whole(text: string): number {
   const number = Number(text);
@@ -148,17 +201,6 @@ function port(text: string): number {
   const number = whole(text);
   if (number <= 65_535) return number;
   throw new InvalidArgumentError("It takes a port from 1 to 65535.");
-}
-
-function replicas(text: string): Record<string, number> {
-  const entries = text.split(",").map((part) => {
-    const match = /^([a-z-]+)=([1-9]\d?)$/.exec(part);
-    if (match === null) {
-      throw new InvalidArgumentError(`"${part}" is not of the form actor=n with n from 1 to 99.`);
-    }
-    return [match[1], Number(match[2])] as const;
-  });
-  return Object.fromEntries(entries);
 }
 
 program.parseAsync().catch((error: Error) => {

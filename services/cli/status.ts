@@ -1,13 +1,8 @@
 /** `cox status`: what runs in a data folder and whether it is well. */
 import { join } from "node:path";
 import { get, nodesReady } from "./api.ts";
-import {
-  type ClusterSettings,
-  type Paths,
-  pathsOf,
-  processNames,
-  readSettings,
-} from "./cluster.ts";
+import { type ClusterSettings, type Paths, pathsOf, readSettings } from "./cluster.ts";
+import { layoutOf } from "./layout.ts";
 import { isAlive, readPid, supervisorOf } from "./pids.ts";
 
 interface Status {
@@ -44,7 +39,7 @@ export async function statusText(
 
 async function statusOf(settings: ClusterSettings, paths: Paths): Promise<Status> {
   const own = settings.natsUrl === undefined ? ["nats-server"] : [];
-  const processes = [...own, ...processNames(settings)].map((name) => {
+  const processes = [...own, ...layoutOf(settings).map(({ name }) => name)].map((name) => {
     const pid = readPid(join(paths.run, `${name}.pid`));
     return { name, pid: pid !== undefined && isAlive(pid, paths.data) ? pid : null };
   });

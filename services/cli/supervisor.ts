@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
+import type { SupervisedProcess } from "../chaos/orders.ts";
 import type { Paths } from "./cluster.ts";
 import { endAndWait } from "./pids.ts";
 
@@ -19,6 +20,9 @@ export interface ProcessSpec {
   readonly socket?: number;
 }
 
+/** The process that all others talk through. */
+export const NATS_SERVER = "nats-server";
+
 /** Behind its input and outputs. */
 export const HANDED_FD = 3;
 
@@ -28,9 +32,15 @@ interface Supervised {
   /** When it was started lately, milliseconds; old ones are dropped. */
   starts: number[];
   timer: NodeJS.Timeout | undefined;
+  /** It is ended on purpose. */
+  finished: boolean;
   /** How often it ended by itself, and how the last time. */
   ends: number;
   how: string;
+  /** It was killed on purpose, and is started again after so long. */
+  downMs?: number | undefined;
+  /** It was stopped in its tracks; what lets it go on. */
+  resume?: NodeJS.Timeout | undefined;
 }
 
 /** A process that ends again and again. */
@@ -61,10 +71,27 @@ export class Supervisor {
   }
 
   start(spec: ProcessSpec): void {
-    const idle = { child: undefined, starts: [], timer: undefined, ends: 0, how: "" };
-    const supervised: Supervised = { spec, ...idle };
+    const idle = { child: undefined, timer: undefined, finished: false, ends: 0, how: "" };
+    const supervised: Supervised = { spec, starts: [], ...idle };
     this.#processes.set(spec.name, supervised);
     this.#spawn(supervised);
+  }
+
+  /** What runs under it, in the order of the starts. */
+  status(): SupervisedProcess[] {
+    return [...this.#processes.values()].map(({ spec, child, ends, resume }) => {
+      const alive = child?.exitCode === null && child.signalCode === null;
+      const pid = alive ? (child.pid ?? null) : null;
+      return { name: spec.name, pid, paused: resume !== undefined, restarts: ends };
+    });
+  }
+
+  /** Ends one process for good. */
+  async end(name: string): Promise<void> {
+    const supervised = this.#processes.get(name);
+    if (supervised === undefined) return;
+    this.#processes.delete(name);
+    await this.#finish(supervised);
   }
 
   /** The first process that has ended by itself at least so often. */
@@ -73,16 +100,62 @@ export class Supervisor {
     return found && { name: found.spec.name, ends: found.ends, how: found.how };
   }
 
+  /**
+   * Kills a process on purpose, and starts it again after `downMs`.
+   * @throws Error when it does not run
+   */
+  kill(name: string, downMs: number): number {
+    const [supervised, pid] = this.#running(name);
+    supervised.downMs = downMs;
+    process.kill(pid, "SIGKILL");
+    return pid;
+  }
+
+  /**
+   * Stops a process in the middle of what it does. It goes on after `forMs`, whoever asked for it
+   * may be gone.
+   * @throws Error when it does not run
+   */
+  pause(name: string, forMs: number): number {
+    const [supervised, pid] = this.#running(name);
+    process.kill(pid, "SIGSTOP");
+    clearTimeout(supervised.resume);
+    supervised.resume = setTimeout(() => this.resume(name), forMs);
+    return pid;
+  }
+
+  /** Lets a process go on that was paused; false when it was not. */
+  resume(name: string): boolean {
+    const supervised = this.#processes.get(name);
+    return supervised !== undefined && goOn(supervised);
+  }
+
+  #running(name: string): [Supervised, number] {
+    const supervised = this.#processes.get(name);
+    if (supervised === undefined) throw new Error(`no process is called ${name}`);
+    const pid = supervised.timer === undefined ? supervised.child?.pid : undefined;
+    if (pid === undefined) throw new Error(`${name} does not run at the moment`);
+    return [supervised, pid];
+  }
+
   /** Ends all processes, the last started first; those that do not listen are killed. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const [name, { child, timer }] of [...this.#processes].reverse()) {
-      clearTimeout(timer);
-      if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-        await endAndWait(child.pid, GRACE_MS);
-      }
-      rmSync(this.#pidFile(name), { force: true });
+    for (const supervised of [...this.#processes.values()].reverse()) {
+      await this.#finish(supervised);
     }
+  }
+
+  async #finish(supervised: Supervised): Promise<void> {
+    supervised.finished = true;
+    clearTimeout(supervised.timer);
+    // A process that is paused hears nothing.
+    goOn(supervised);
+    const { child, spec } = supervised;
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      await endAndWait(child.pid, GRACE_MS);
+    }
+    rmSync(this.#pidFile(spec.name), { force: true });
   }
 
   #spawn(supervised: Supervised): void {
@@ -102,10 +175,18 @@ export class Supervisor {
   }
 
   #ended(supervised: Supervised, how: string): void {
-    if (this.#stopping || supervised.timer !== undefined) return;
-    supervised.ends++;
-    supervised.how = how;
-    const pause = pauseAfter(supervised);
+    clearTimeout(supervised.resume);
+    supervised.resume = undefined;
+    if (this.#stopping || supervised.finished || supervised.timer !== undefined) return;
+    const { downMs } = supervised;
+    supervised.downMs = undefined;
+    if (downMs === undefined) {
+      supervised.ends++;
+      supervised.how = how;
+    } else {
+      supervised.starts.pop();
+    }
+    const pause = downMs ?? pauseAfter(supervised);
     this.#onEnd(supervised.spec.name, how, pause);
     supervised.timer = setTimeout(() => {
       supervised.timer = undefined;
@@ -116,6 +197,16 @@ export class Supervisor {
   #pidFile(name: string): string {
     return join(this.#paths.run, `${name}.pid`);
   }
+}
+
+/** Lets a paused process go on; false when it is not paused. */
+function goOn(supervised: Supervised): boolean {
+  const { child, resume } = supervised;
+  if (resume === undefined) return false;
+  clearTimeout(resume);
+  supervised.resume = undefined;
+  if (child?.exitCode === null && child.signalCode === null) child.kill("SIGCONT");
+  return true;
 }
 
 function prefer(pid: number): void {

@@ -5,38 +5,45 @@ import { join } from "node:path";
 import { serverConfig } from "../../nats/config.ts";
 import { obtainServer } from "../../nats/server.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
+import { orderSubject, serveRequests } from "../../shared/actor/orders.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
-import { writeKubeconfig } from "../apiserver/auth/kubeconfig.ts";
-import { ensurePki } from "../apiserver/auth/pki.ts";
-import { ensureTokenFile } from "../apiserver/auth/token-file.ts";
 import { commands } from "../node/command.ts";
 import { clusterNetwork, NODES_MAX } from "../node/network.ts";
 import { prepareHost } from "../node/prepare.ts";
 import { claimSlot } from "../node/slots.ts";
+import { prepareAccess } from "./access.ts";
 import {
+  type Bounds,
   type ClusterSettings,
   createFolders,
+  type Grouping,
   type NodeRuntime,
+  nodeName,
   type Paths,
   pathsOf,
-  processNames,
   readSettings,
   writeSettings,
   writeWhole,
 } from "./cluster.ts";
-import { busUsers, type Credentials, readCredentials } from "./credentials.ts";
+import { busUsers, type Credentials } from "./credentials.ts";
 import { cacheFolder, programFile } from "./folders.ts";
+import { layoutOf, type PlannedProcess } from "./layout.ts";
 import { endLeftovers } from "./leftovers.ts";
 import { stopNodes } from "./nodes.ts";
 import { supervisorOf } from "./pids.ts";
 import { firstFree, isFree, type SharedSocket, takePort } from "./ports.ts";
-import { hostAddress } from "./process-node.ts";
+import { connectBus } from "./process/bus.ts";
 import type { Progress } from "./progress.ts";
 import { untilNodesReady, untilReady } from "./ready.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
+import { startAutoscaler } from "./scale/autoscaler.ts";
+import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
+import { obeySignal } from "./signals.ts";
 import { summaryOf } from "./summary.ts";
-import { HANDED_FD, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { HANDED_FD, NATS_SERVER, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { SUPERVISOR, supervisorOrderSchema } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
+import { OPERATOR_USER } from "./users.ts";
 
 export interface UpOptions {
   readonly data: string;
@@ -46,6 +53,8 @@ export interface UpOptions {
   readonly nats?: string;
   readonly durability?: "strict" | "relaxed";
   readonly replicas?: Readonly<Record<string, number>>;
+  readonly autoscale?: Readonly<Record<string, Bounds>>;
+  readonly grouping?: Grouping;
 }
 
 const API_PORT = 6443;
@@ -144,15 +153,14 @@ async function settle(
     runtime,
     slot: slotFor(runtime, paths, before?.slot),
     nodes: Array.from({ length: count }, (_, index) => ({ name: nodeName(runtime, index), index })),
-    replicas: { ...(options.replicas ?? before?.replicas ?? {}) },
+    replicas: before?.replicas ?? {},
+    autoscale: before?.autoscale ?? {},
+    grouping: before?.grouping ?? "packed",
   };
-  writeSettings(paths, settings);
-  return settings;
-}
-
-/** Simulated nodes are counted from 0, as the process that plays them does. */
-function nodeName(runtime: NodeRuntime, index: number): string {
-  return `node-${runtime === "simulated" ? index : index + 1}`;
+  const { replicas = {}, autoscale = {}, grouping } = options;
+  const asked = scaled(settings, { type: "scale", replicas, autoscale, grouping });
+  writeSettings(paths, asked);
+  return asked;
 }
 
 async function apiPort(asked: number | undefined, before: number | undefined): Promise<number> {
@@ -190,22 +198,22 @@ async function start(
   progress: Progress,
 ): Promise<void> {
   const runtime = liveRuntime();
-  const credentials = readCredentials(paths, settings);
-  const network = clusterNetwork(settings.slot);
-  const names = [network.kubernetesAddress, network.hostAddress, hostAddress()];
-  const pki = ensurePki(paths.data, names, runtime);
-  ensureTokenFile(paths.token, runtime);
-  writeKubeconfig(paths.kubeconfig, pki, `https://127.0.0.1:${settings.apiPort}`, settings.name);
+  const credentials = prepareAccess(settings, paths, runtime);
   if (settings.natsUrl === undefined) {
     const binary = await natsServerProgram(progress);
     supervisor.start(natsServer(binary, settings, paths, credentials));
   }
   if (settings.runtime === "cri") {
-    await prepareHost({ runtime, logger: silentLogger, command: commands(runtime) }, network);
+    await prepareHost(
+      { runtime, logger: silentLogger, command: commands(runtime) },
+      clusterNetwork(settings.slot),
+    );
   }
-  for (const name of processNames(settings)) supervisor.start(ownProcess(name, paths, socket));
+  const begin = (planned: PlannedProcess) => supervisor.start(ownProcess(planned, paths, socket));
+  for (const planned of layoutOf(settings)) begin(planned);
   const wait = { settings, paths, failing: () => supervisor.failing(ENDS_MAX) };
   await progress.step("Starting the control plane", () => untilReady(wait));
+  await obeyOrders(settings, { paths, supervisor, start: begin });
   const nodes = settings.nodes.length === 1 ? "the node" : `${settings.nodes.length} nodes`;
   await progress.step(`Waiting for ${nodes} to be Ready`, () => untilNodesReady(wait));
 }
@@ -232,14 +240,30 @@ function natsServer(
   });
   writeWhole(paths.natsConfiguration, configuration);
   const args = ["-c", paths.natsConfiguration];
-  return { name: "nats-server", file: binary, args, preferred: true };
+  return { name: NATS_SERVER, file: binary, args, preferred: true };
 }
 
-function ownProcess(name: string, paths: Paths, socket: SharedSocket): ProcessSpec {
-  const args = [programFile("process.js"), "--data", paths.data, "--process", name];
+/** Obeys the operator (`cox scale`, `actors`, `kill`, ...) as long as this process lives. */
+async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): Promise<void> {
+  const source = { settings, credentials: options.paths.credentials };
+  const operator = await connectBus(source, SUPERVISOR, OPERATOR_USER);
+  const { bus } = operator;
+  const scaling = new Scaling(settings, bus, options);
+  const dependencies = { bus, logger: silentLogger };
+  serveRequests(dependencies, orderSubject(SUPERVISOR), supervisorOrderSchema, async (order) => {
+    if (order.type === "scale") return scaling.scale(order);
+    if (order.type === "status") return scaling.status();
+    return obeySignal(options.supervisor, order);
+  });
+  startAutoscaler(operator, scaling);
+}
+
+function ownProcess(planned: PlannedProcess, paths: Paths, socket: SharedSocket): ProcessSpec {
+  const { name, kind } = planned;
+  const args = [programFile("process.js"), kind, "--data", paths.data, "--process", name];
   // Not a node's: containers would inherit it.
-  const preferred = /^(apiserver|control)/.test(name);
+  const preferred = kind === "apiserver" || kind === "control";
   const spec = { name, file: process.execPath, args, preferred };
-  if (!/^apiserver/.test(name)) return spec;
+  if (kind !== "apiserver") return spec;
   return { ...spec, args: [...args, "--socket", String(HANDED_FD)], socket: socket.fd };
 }

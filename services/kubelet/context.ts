@@ -40,24 +40,23 @@ export interface KubeletContext {
 }
 
 /** Grows with every change of what the kubelet decides; recorded with each decision. */
-const KUBELET_VERSION = 1;
+const KUBELET_VERSION = 2;
 
-/** Records a decision about a pod (DESIGN D12). */
+/** Records a decision about a pod, or the node (DESIGN D12). */
 export function recordDecision(
-  { decisions, environment, projection, replica }: KubeletContext,
-  pod: Pod,
-  decided: Pick<DecisionRecord, "plan" | "outcome" | "micros"> & Partial<DecisionRecord>,
+  { decisions, projection, replica }: KubeletContext,
+  { kind, metadata }: Pick<Pod, "metadata"> & { readonly kind?: string },
+  decided: Pick<DecisionRecord, "trace" | "now" | "plan" | "outcome" | "micros" | "seen"> &
+    Partial<DecisionRecord>,
 ): void {
-  const { namespace, name, resourceVersion } = pod.metadata;
+  const { namespace, name, resourceVersion } = metadata;
   decisions.append({
     format: DECISION_FORMAT,
-    trace: environment.ids.ulid(),
     actor: "kubelet",
     replica,
     version: KUBELET_VERSION,
-    key: keyOf("pods", namespace, name),
+    key: kind === "Node" ? keyOf("nodes", undefined, name) : keyOf("pods", namespace, name),
     decidedAt: projection.revision,
-    now: environment.clock.now(),
     cause: Number(resourceVersion ?? 0),
     ...decided,
   });

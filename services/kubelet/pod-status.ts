@@ -1,12 +1,20 @@
-import type { Action } from "../../shared/actor/plan.ts";
+import type { Plan } from "../../shared/actor/plan.ts";
 import type { Pod, PodStatus } from "../../shared/api/generated/types.ts";
-import { keyOf } from "../../shared/api/key.ts";
-import { sameJson } from "../../shared/api/same.ts";
 import { type KubeletContext, recordDecision } from "./context.ts";
+import { statusPlan } from "./decide/status-plan.ts";
+import type { seenOf } from "./redecide.ts";
 
 const RETRY_MS = 200;
 const RETRY_MOST_MS = 5_000;
 const SEEN_MS = 10_000;
+
+/** The decision that a status comes from. */
+export interface Noted {
+  readonly now: number;
+  readonly micros: number;
+  /** What it was made on; asked before anything of the decision is begun. */
+  readonly seen: () => ReturnType<typeof seenOf>;
+}
 
 /**
  * Writes one pod's status when it says something new, one write at a time. A write carries the
@@ -30,39 +38,38 @@ export class PodStatusWriter {
   }
 
   /** Writes the status unless the pod has it; true when it has. */
-  offer(pod: Pod, status: PodStatus): boolean {
+  offer(pod: Pod, status: PodStatus, decided: Noted): boolean {
     if (this.#writing) return false;
-    const patch = statusPatch(pod.status ?? {}, status);
-    if (Object.keys(patch).length === 0) return true;
+    const plan = statusPlan(pod, status);
+    if (plan === undefined) return true;
     this.#writing = true;
-    void this.#write(pod, patch);
+    void this.#write(pod, plan, decided);
     return false;
   }
 
-  async #write(pod: Pod, patch: Record<string, unknown>): Promise<void> {
+  async #write(pod: Pod, plan: Plan, { seen, ...decided }: Noted): Promise<void> {
     const { client, environment, replica, projection, logger } = this.#context;
-    const { name, namespace, resourceVersion } = pod.metadata;
-    const action: Action = {
-      op: "patch",
-      key: keyOf("pods", namespace, name),
-      patch: { status: patch },
-      subresource: "status",
-      ...(resourceVersion ? { expect: resourceVersion } : {}),
-    };
     const trace = environment.ids.ulid();
     const decidedAt = projection.revision;
-    const cause = Number(resourceVersion ?? 0);
+    const cause = Number(pod.metadata.resourceVersion ?? 0);
+    const beside = { node: { ...seen(), part: "status" } };
+    const record = { ...decided, trace, decidedAt, plan, seen: beside };
     let waitMs = 0;
     try {
-      const request = { trace, actor: "kubelet", replica, cause, decidedAt, actions: [action] };
-      const response = await client.plan(request);
+      const { actions } = plan;
+      const request = { trace, actor: "kubelet", replica, cause, decidedAt, actions };
+      const response = await client.plan(request).catch((error: Error) => {
+        const { message } = error;
+        recordDecision(this.#context, pod, { ...record, outcome: "failed", message });
+        throw error;
+      });
       const { outcome, revision } = response;
-      const plan = { actions: [action] };
-      recordDecision(this.#context, pod, { trace, decidedAt, plan, outcome, revision, micros: 0 });
+      recordDecision(this.#context, pod, { ...record, outcome, revision });
       if (response.outcome === "refused") waitMs = this.#nextWait();
       else this.#retryMs = RETRY_MS;
       await projection.waitFor(response.revision, SEEN_MS);
     } catch (error) {
+      const { name, namespace } = pod.metadata;
       logger.warn({ err: error, pod: name, namespace }, "the pod's status could not be written");
       waitMs = this.#nextWait();
     }
@@ -76,15 +83,4 @@ export class PodStatusWriter {
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MOST_MS);
     return wait;
   }
-}
-
-/** The fields that differ, as a merge patch; what is gone is null. */
-export function statusPatch(before: PodStatus, after: PodStatus): Record<string, unknown> {
-  const patch: Record<string, unknown> = {};
-  const old = before as Readonly<Record<string, unknown>>;
-  const next = after as Readonly<Record<string, unknown>>;
-  for (const field of new Set([...Object.keys(old), ...Object.keys(next)])) {
-    if (!sameJson(old[field], next[field])) patch[field] = next[field] ?? null;
-  }
-  return patch;
 }

@@ -14,7 +14,7 @@ import {
 import { carryOut, cleanUp } from "./driver/driver.ts";
 import { isPassing, isReserved, StartError } from "./driver/start-container.ts";
 import { PodStatusWriter } from "./pod-status.ts";
-import { effectsDue, seenOf } from "./redecide.ts";
+import { effectsDue, effectsPlan, type SeenByKubelet, seenOf } from "./redecide.ts";
 
 const SANDBOX_RETRY_MS = 1_000;
 const SANDBOX_RETRY_MOST_MS = 30_000;
@@ -133,15 +133,11 @@ export class PodWorker {
     const started = clock.monotonic();
     const decision = reconcilePod(snapshot);
     const micros = Math.round((clock.monotonic() - started) * 1000);
-    const told = this.#status.offer(this.#pod, decision.status);
+    const { now } = snapshot;
+    const seen = () => seenOf(snapshot);
+    const told = this.#status.offer(this.#pod, decision.status, { now, micros, seen });
     const due = effectsDue(decision.effects, this.#underWay, told);
-    if (due.length > 0) {
-      const seen = { node: { ...seenOf(snapshot, told) } };
-      const plan = { actions: [], effects: due.map((effect) => ({ ...effect })) };
-      const decided = { plan, outcome: "committed", micros, now: snapshot.now, seen } as const;
-      recordDecision(this.#context, this.#pod, decided);
-    }
-    for (const effect of due) this.#begin(effect);
+    this.#beginAll(due, { now, micros, seen: () => ({ ...seen(), told }) });
     this.#reportBackoffs(decision.status);
     this.#setTimer(decision.requeueAfterMs);
   }
@@ -150,9 +146,16 @@ export class PodWorker {
     const { observer, probes } = this.#context;
     probes.forget(this.uid);
     const observed = observer.pod(this.uid);
-    const effects = reconcileRemoved(this.#snapshot());
+    const { clock } = this.#context.environment;
+    const snapshot = this.#snapshot();
+    const started = clock.monotonic();
+    const effects = reconcileRemoved(snapshot);
+    const micros = Math.round((clock.monotonic() - started) * 1000);
     if (effects.length > 0) {
-      for (const effect of effects) this.#begin(effect);
+      // A pod that this kubelet was never told of is what its remains tell.
+      const told = this.#pod.metadata.resourceVersion === undefined ? { pod: this.#pod } : {};
+      const seen = () => ({ ...seenOf(snapshot), part: "removal", ...told }) as const;
+      this.#beginAll(effects, { now: snapshot.now, micros, seen });
       return;
     }
     if (this.#underWay.size > 0 || observed.sandboxes.length > 0) return;
@@ -217,20 +220,30 @@ export class PodWorker {
     });
   }
 
-  /** False when the effect is under way already. */
-  #begin(effect: PodEffect): boolean {
-    const key = effectKey(effect);
-    if (this.#underWay.has(key)) return false;
-    this.#underWay.add(key);
-    const work = () => this.#carryOut(effect, key);
-    if (effect.kind === "startContainer") this.#starts = this.#starts.then(work);
-    else void work();
-    return true;
+  /** Records the decision, then begins its effects; none is under way already. */
+  #beginAll(
+    effects: readonly PodEffect[],
+    decided: { now: number; micros: number; seen: () => SeenByKubelet },
+  ): void {
+    if (effects.length === 0) return;
+    const { now, micros } = decided;
+    const trace = this.#context.environment.ids.ulid();
+    const plan = effectsPlan(effects);
+    const seen = { node: { ...decided.seen() } };
+    const record = { trace, plan, outcome: "committed", micros, now, seen } as const;
+    recordDecision(this.#context, this.#pod, record);
+    for (const effect of effects) {
+      const key = effectKey(effect);
+      this.#underWay.add(key);
+      const work = () => this.#carryOut(effect, key, trace);
+      if (effect.kind === "startContainer") this.#starts = this.#starts.then(work);
+      else void work();
+    }
   }
 
-  async #carryOut(effect: PodEffect, key: string): Promise<void> {
+  async #carryOut(effect: PodEffect, key: string, trace: string): Promise<void> {
     try {
-      if (effect.kind === "deletePod") await this.#deletePod();
+      if (effect.kind === "deletePod") await this.#deletePod(trace);
       else await carryOut(this.#context, this.#pod, effect);
       this.#succeeded(effect);
     } catch (error) {
@@ -288,11 +301,11 @@ export class PodWorker {
     }
   }
 
-  async #deletePod(): Promise<void> {
+  async #deletePod(trace: string): Promise<void> {
     const { client, environment, replica, projection } = this.#context;
     const { name, namespace, resourceVersion } = this.#pod.metadata;
     const response = await client.plan({
-      trace: environment.ids.ulid(),
+      trace,
       actor: "kubelet",
       replica,
       cause: Number(resourceVersion ?? 0),

@@ -3,7 +3,7 @@
  * place, file by file, or lets a module replace some.
  */
 import { controllers } from "../controllers/index.ts";
-import { redecidePod } from "../kubelet/redecide.ts";
+import { redecide } from "../kubelet/redecide.ts";
 import { SchedulersAgain } from "../scheduler/redecide.ts";
 
 /** What a module may export to replace actors. */
@@ -11,7 +11,8 @@ export interface Actors {
   /** @param settings.rootCertificate the cluster's CA certificate, PEM */
   readonly controllers: typeof controllers;
   readonly SchedulersAgain: typeof SchedulersAgain;
-  readonly redecidePod: typeof redecidePod;
+  /** Of a kubelet. */
+  readonly redecide: typeof redecide;
 }
 
-export const ACTORS: Actors = { controllers, SchedulersAgain, redecidePod };
+export const ACTORS: Actors = { controllers, SchedulersAgain, redecide };

@@ -1,6 +1,7 @@
 import type { Controller } from "../../shared/actor/controller.ts";
 import type { Plan } from "../../shared/actor/plan.ts";
-import type { ConfigMap, Pod } from "../../shared/api/generated/types.ts";
+import type { ConfigMap } from "../../shared/api/generated/types.ts";
+import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { DecisionRecord, SchedulingPass } from "../../shared/log/decision.ts";
 import type { Key, Revision } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
@@ -9,6 +10,8 @@ import type { Actors } from "./actors.ts";
 import type { Decided } from "./replay.ts";
 import { reconcileAgain, snapshotOfRecord } from "./snapshot.ts";
 
+/** Passes on one revision, by different replicas, whose records may come mixed. */
+const PASSES_MAX = 64;
 const ROOT_CA = "kube-root-ca.crt";
 
 type Attempt = Decided | { readonly skipped: string };
@@ -19,27 +22,22 @@ export class Again {
   readonly #actors: Actors;
   readonly #controllers: ReadonlyMap<string, Controller>;
   readonly #schedulers: InstanceType<Actors["SchedulersAgain"]>;
+  /** Those that were begun lately; the first record of a pass comes before its others. */
   readonly #passes = new Map<string, NonNullable<SchedulingPass["whole"]>>();
   /** Of the last pass; its records come one after the other. */
   #pass: { readonly id: string; readonly plans: ReadonlyMap<Key, Plan> | string } | undefined;
 
-  /** `projection` stands at the beginning; `records` has all that will be asked for. */
-  constructor(projection: ProjectionReader, actors: Actors, records: readonly DecisionRecord[]) {
+  /**
+   * `projection` stands at the beginning.
+   * @param rootCertificate a setting of the cluster; the log may have copies of it
+   */
+  constructor(projection: ProjectionReader, actors: Actors, rootCertificate: string | undefined) {
     this.#projection = projection;
     this.#actors = actors;
-    const rootCertificate = rootCertificateOf(projection, records);
-    const controllers = actors.controllers({ rootCertificate });
+    const certificate = publishedIn(projection) ?? rootCertificate ?? "";
+    const controllers = actors.controllers({ rootCertificate: certificate });
     this.#controllers = new Map(controllers.map((one) => [one.name, one]));
     this.#schedulers = new actors.SchedulersAgain(projection);
-    for (const record of records) {
-      const whole = record.seen?.pass?.whole;
-      if (whole) this.#passes.set(passId(record), whole);
-    }
-  }
-
-  /** Whether the actor's decisions are recorded. */
-  knows(actor: string): boolean {
-    return actor === "scheduler" || this.#controllers.has(actor);
   }
 
   /** The decision of a record, made again; in words why that cannot be. */
@@ -54,6 +52,8 @@ export class Again {
 
   #schedule(record: DecisionRecord): Attempt {
     const id = passId(record);
+    const begun = record.seen?.pass?.whole;
+    if (begun !== undefined) this.#begun(id, begun);
     const whole = this.#passes.get(id);
     if (record.seen?.pass === undefined) return { skipped: OLD };
     if (whole === undefined) return { skipped: "the first record of its pass is lost" };
@@ -65,12 +65,23 @@ export class Again {
     return plan ? { plan } : { skipped: "its pass does not name it" };
   }
 
-  #kubelet({ key, now, seen }: DecisionRecord, at: Revision): Attempt {
+  #begun(id: string, whole: NonNullable<SchedulingPass["whole"]>): void {
+    this.#passes.set(id, whole);
+    const [oldest] = this.#passes.keys();
+    if (this.#passes.size > PASSES_MAX && oldest !== undefined) this.#passes.delete(oldest);
+  }
+
+  #kubelet({ key, cause, now, seen }: DecisionRecord, at: Revision): Attempt {
     if (seen?.node === undefined) return { skipped: OLD };
-    const entry = this.#projection.get(key);
-    if (entry?.revision !== at) return { skipped: "the pod's version is older than the stretch" };
     const known = seen.node as unknown as SeenByKubelet;
-    return { plan: this.#actors.redecidePod(entry.object as Pod, now, known) };
+    if (cause === 0) {
+      // It was told of no version: there is no Node yet, or remains are all there is of a pod.
+      const pod = known.part === "removal" ? known.pod : undefined;
+      return { plan: this.#actors.redecide(pod as KubernetesObject | undefined, now, known) };
+    }
+    const entry = this.#projection.get(key);
+    if (entry?.revision !== at) return { skipped: "its version is older than the stretch" };
+    return { plan: this.#actors.redecide(entry.object, now, known) };
   }
 }
 
@@ -81,18 +92,10 @@ function passId({ replica, decidedAt, now, seen }: DecisionRecord): string {
   return `${replica} ${decidedAt} ${now} ${seen?.pass?.number}`;
 }
 
-/** The certificate is a setting of the cluster; the log has copies of it. */
-function rootCertificateOf(
-  projection: ProjectionReader,
-  records: readonly DecisionRecord[],
-): string {
+function publishedIn(projection: ProjectionReader): string | undefined {
   for (const { name, object } of projection.list("configmaps")) {
     const certificate = name === ROOT_CA && (object as ConfigMap).data?.["ca.crt"];
     if (certificate) return certificate;
   }
-  for (const { actor, plan } of records) {
-    const [action] = actor === "root-ca" ? plan.actions : [];
-    if (action && "object" in action) return action.object["data"]?.["ca.crt"] ?? "";
-  }
-  return "";
+  return undefined;
 }

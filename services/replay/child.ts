@@ -1,27 +1,36 @@
 /**
- * The program that decides a history again with other actors than its parent's: the history comes
- * as a recording on the standard input, the report goes to the standard output.
+ * The program that decides a history again with other actors than its parent's: the walk through it
+ * comes on the standard input (messages.ts), the report goes to the standard output.
  */
 import { createInterface } from "node:readline";
-import { RecordingReader } from "../../shared/log/recording.ts";
 import { liveRuntime } from "../../shared/runtime/live.ts";
+import type { Version } from "../../shared/store/store.ts";
 import { ACTORS } from "./actors.ts";
 import { CHANGE } from "./change.ts";
-import { reportOf } from "./replay.ts";
+import { Decider } from "./decider.ts";
+import { type Message, versionOf } from "./messages.ts";
+import { Tallies } from "./tally.ts";
 
-const runtime = liveRuntime();
-const [actor] = process.argv.slice(2);
-const reader = new RecordingReader(runtime);
-for await (const line of createInterface({ input: process.stdin })) reader.line(line);
-const { head, history } = reader.finish();
-const report = await reportOf({
-  history,
-  runtime,
-  ...head.logs.cluster,
-  ...(actor !== undefined && { actor }),
-  actors: changed(),
-});
-process.stdout.write(JSON.stringify(report));
+const tallies = new Tallies();
+const decider = new Decider(liveRuntime(), changed(), (verdict) => tallies.add(verdict));
+const versions: Version[] = [];
+for await (const line of createInterface({ input: process.stdin })) {
+  take(JSON.parse(line) as Message);
+}
+
+function take(message: Message): void {
+  if ("state" in message) versions.push(versionOf(message.state));
+  else if ("begin" in message) {
+    decider.begin({ ...message.begin, versions });
+    versions.length = 0;
+  } else if ("version" in message) decider.version(versionOf(message.version));
+  else if ("due" in message) decider.decision(message.due);
+  else {
+    const { revisions, unrecorded } = message.end;
+    const report = tallies.with({ revisions, unrecorded: new Map(unrecorded) });
+    process.stdout.write(JSON.stringify(report));
+  }
+}
 
 /** The actors, with what the module exports in the place of those of the same name. */
 function changed(): typeof ACTORS {

@@ -1,6 +1,7 @@
 import type { Plan } from "../../shared/actor/plan.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { Decided, Verdict } from "./replay.ts";
+import type { Walked } from "./walk.ts";
 
 /** What came of a replay; plain data, which one process may tell another. */
 export interface Report {
@@ -82,12 +83,13 @@ export class Tallies {
     }
   }
 
-  /** Commits whose decisions were not recorded. */
-  unrecorded(actor: string, commits: number): void {
-    this.#of(actor).unrecorded += commits;
+  /** Everything, with what the walk itself has found. */
+  with({ revisions, unrecorded }: Walked): Pick<Report, "revisions" | "actors"> {
+    for (const [actor, commits] of unrecorded) this.#of(actor).unrecorded += commits;
+    return { revisions, actors: this.#actors };
   }
 
-  get actors(): readonly ActorReport[] {
+  get #actors(): readonly ActorReport[] {
     const all = [...this.#byActor].map(([actor, tally]): ActorReport => ({ actor, ...tally }));
     return all.sort((a, b) => (a.actor < b.actor ? -1 : 1));
   }

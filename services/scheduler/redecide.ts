@@ -6,9 +6,9 @@ import type { Key } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
 import { ClusterState } from "./cluster-state.ts";
 import type { NodeInfo } from "./node-info.ts";
+import { planOf } from "./plan.ts";
 import { type PodInfo, podInfo } from "./pod-info.ts";
 import { Scheduling } from "./schedule.ts";
-import { planOf } from "./start.ts";
 
 /** Each counts the pods of all nodes; those that decide no more are forgotten. */
 const REPLICAS_MAX = 8;

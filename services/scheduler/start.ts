@@ -7,10 +7,9 @@
 import type { PlanResponse } from "../../shared/actor/api.ts";
 import type { Running } from "../../shared/actor/dependencies.ts";
 import { EventPublisher } from "../../shared/actor/events.ts";
-import type { Action, EventRecord, Plan } from "../../shared/actor/plan.ts";
+import type { Plan } from "../../shared/actor/plan.ts";
 import type { RunOptions } from "../../shared/actor/run.ts";
-import type { Pod, PodCondition } from "../../shared/api/generated/types.ts";
-import { formatTime } from "../../shared/api/time.ts";
+import type { Pod } from "../../shared/api/generated/types.ts";
 import {
   DECISION_FORMAT,
   type DecisionRecord,
@@ -20,6 +19,7 @@ import type { Cancel } from "../../shared/runtime/runtime.ts";
 import type { Key, Revision } from "../../shared/store/store.ts";
 import type { Change } from "../../shared/store/view.ts";
 import { ClusterState, isTerminal, type Relief } from "./cluster-state.ts";
+import { planOf } from "./plan.ts";
 import { type PodInfo, podInfo } from "./pod-info.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { type Placement, Scheduling } from "./schedule.ts";
@@ -48,7 +48,12 @@ export interface SchedulerCounters {
 
 export interface RunningScheduler extends Running {
   readonly counters: Readonly<SchedulerCounters>;
+  /** Pods without a node that are this replica's. */
+  readonly pending: number;
+  /** Those of them that wait for the next pass, rather than for a node to fit. */
   readonly queued: number;
+  /** Plans under way. */
+  readonly inFlight: number;
 }
 
 /** Runs one replica of the scheduler until stopped. */
@@ -99,6 +104,7 @@ class SchedulerLoop implements RunningScheduler {
   #sentAt = 0;
   #next: { readonly at: number; readonly cancel: Cancel } | undefined;
   #stopped = false;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: Omit<RunOptions, "drivers">) {
     this.#options = options;
@@ -108,8 +114,16 @@ class SchedulerLoop implements RunningScheduler {
     this.#begin();
   }
 
-  get queued(): number {
+  get pending(): number {
     return this.#queue.length;
+  }
+
+  get queued(): number {
+    return this.#queue.active;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   async stop(): Promise<void> {
@@ -118,6 +132,10 @@ class SchedulerLoop implements RunningScheduler {
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
     this.#queue.close();
     this.#next?.cancel();
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
   }
 
   #begin(): void {
@@ -264,6 +282,7 @@ class SchedulerLoop implements RunningScheduler {
       await this.#again(batch.placements, decidedAt);
     } finally {
       this.#inFlight--;
+      if (this.#stopped && this.#inFlight === 0) this.#onIdle?.();
       this.#passSoon();
     }
   }
@@ -299,6 +318,7 @@ class SchedulerLoop implements RunningScheduler {
   /** Decides the pods again once what they were refused for can be seen. */
   async #again(placements: Batch["placements"], revision: Revision): Promise<void> {
     const { projection, dependencies } = this.#options;
+    if (this.#stopped) return;
     for (const { pod } of placements) if (this.#state) this.#relieve(this.#state.forget(pod));
     try {
       await projection.waitFor(revision, FENCE_MS);
@@ -347,46 +367,4 @@ export function isPending(pod: Pod): boolean {
 
 function sameSpec(a: Pod, b: Pod): boolean {
   return JSON.stringify(a.spec) === JSON.stringify(b.spec);
-}
-
-/** What is committed for a placement: the binding, or the condition that says why there is none. */
-export function planOf({ pod, node, message }: Placement & { key: Key }, now: number): Plan {
-  const { namespace = "", name, uid = "", resourceVersion = "" } = pod.pod.metadata;
-  const key = `pods/${namespace}/${name}`;
-  const regarding = { resource: "pods", namespace, name, uid };
-  if (node !== undefined) {
-    const text = `Successfully assigned ${namespace}/${name} to ${node}`;
-    const event: EventRecord = { regarding, type: "Normal", reason: "Scheduled", message: text };
-    const bind: Action = { op: "bind", key, node, uid, expect: resourceVersion };
-    return { actions: [bind], events: [event], reason: `best of the nodes that fit: ${node}` };
-  }
-  const condition: PodCondition = {
-    type: "PodScheduled",
-    status: "False",
-    reason: "Unschedulable",
-    message: message as string,
-  };
-  const present = pod.pod.status?.conditions ?? [];
-  const old = present.find(({ type }) => type === "PodScheduled");
-  if (old?.status === "False" && old.message === message) return { actions: [] };
-  const since = old?.status === "False" ? old.lastTransitionTime : formatTime(now);
-  const conditions = [
-    ...present.filter(({ type }) => type !== "PodScheduled"),
-    { ...condition, ...(since !== undefined && { lastTransitionTime: since }) },
-  ];
-  return {
-    actions: [
-      {
-        op: "patch",
-        key,
-        subresource: "status",
-        expect: resourceVersion,
-        patch: { metadata: { uid }, status: { conditions } },
-      },
-    ],
-    events: [
-      { regarding, type: "Warning", reason: "FailedScheduling", message: message as string },
-    ],
-    reason: message as string,
-  };
 }

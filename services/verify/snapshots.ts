@@ -31,9 +31,9 @@ export class Snapshots {
   /** Reads the decisions of exactly this stretch. */
   async readRecent(from: number, to: number): Promise<void> {
     for (const actor of JUDGED) {
-      for (const { trace, decidedAt } of await this.#history.decisions({ actor, from, to })) {
+      await this.#history.eachDecision({ actor, from, to }, ({ trace, decidedAt }) => {
         this.#byTrace.set(trace, decidedAt);
-      }
+      });
     }
     for (const trace of this.#byTrace.keys()) {
       if (this.#byTrace.size <= KEPT_MAX) break;

@@ -1,5 +1,4 @@
 import { hash32 } from "../runtime/random.ts";
-import type { Cancel } from "../runtime/runtime.ts";
 import type { Key } from "../store/store.ts";
 import type { BusMessage, Subscription } from "./bus.ts";
 import type { ActorDependencies } from "./dependencies.ts";
@@ -52,22 +51,25 @@ type State = () => Readonly<Record<string, number>>;
  * goes, only its keys move.
  */
 export function joinMembership(participant: Participant, actor: string, state?: State): Membership {
-  return joinGroup(participant, actor, [actor], state)(actor);
+  return joinGroup(participant, actor, state).join(actor);
 }
 
-/**
- * Joins the replicas of several actors that one process runs, with one beat for all of them. Other
- * processes of the group may run others of its actors.
- * @returns the membership in one of `actors`.
- */
+/** Actors that a process runs, with one beat for all of them. */
+export interface Group {
+  /**
+   * Joins the replicas of an actor. One that was left can be joined again.
+   * @throws TypeError when this process is among them already.
+   */
+  join(actor: string): Membership;
+}
+
+/** A group without actors yet. Other processes of the group may run others of its actors. */
 export function joinGroup(
   participant: Participant,
   group: string,
-  actors: readonly string[],
   state: State = () => ({}),
-): (actor: string) => Membership {
-  const beats = new BeatGroup(participant, beatSubject(group), actors, state);
-  return (actor) => beats.membership(actor);
+): Group {
+  return new BeatGroup(participant, beatSubject(group), state);
 }
 
 /** What another replica runs, and when it was last heard, on the monotonic clock. */
@@ -78,75 +80,77 @@ interface Other {
 }
 
 /** The beats of this process and of the others of its group, and what follows from them. */
-class BeatGroup {
+class BeatGroup implements Group {
   readonly #runtime: ActorDependencies["runtime"];
   readonly #bus: ActorDependencies["bus"];
   readonly #self: string;
   readonly #subject: string;
   readonly #state: State;
-  readonly #memberships: ReadonlyMap<string, GroupMembership>;
-  readonly #subscription: Subscription;
-  readonly #cancels: Cancel[];
+  readonly #memberships = new Map<string, GroupMembership>();
+  #stopListening: (() => void) | undefined;
+  #announced = false;
   readonly #others = new Map<string, Other>();
   readonly #life: Life | undefined;
-  #lastTick: number;
+  #lastTick = 0;
 
-  constructor(
-    { runtime, bus, replica, process }: Participant,
-    subject: string,
-    actors: readonly string[],
-    state: State,
-  ) {
+  constructor({ runtime, bus, replica, process }: Participant, subject: string, state: State) {
     this.#runtime = runtime;
     this.#bus = bus;
     this.#self = replica;
     this.#subject = subject;
     this.#state = state;
     if (process !== undefined) this.#life = { process, since: runtime.clock.now() };
-    this.#lastTick = runtime.clock.monotonic();
-    const memberships = actors.map((actor): [string, GroupMembership] => [
-      actor,
-      new GroupMembership(replica, () => this.#left()),
-    ]);
-    this.#memberships = new Map(memberships);
-    this.#subscription = bus.subscribe(subject, (message) => this.#hear(message));
-    this.#cancels = [
-      runtime.timers.every(BEAT_MS, () => this.#tick()),
-      runtime.timers.after(GREETING_MS, () => this.#join()),
-    ];
-    this.#beat();
   }
 
-  membership(actor: string): Membership {
-    const membership = this.#memberships.get(actor);
-    if (membership === undefined) throw new TypeError(`${actor} is not in this group`);
+  join(actor: string): Membership {
+    if (this.#memberships.has(actor)) throw new TypeError(`${actor} has joined already`);
+    const membership = new GroupMembership(this.#self, () => this.#left(actor));
+    this.#memberships.set(actor, membership);
+    this.#listen();
+    this.#announce();
+    this.#runtime.timers.after(GREETING_MS, () => membership.join(this.#runningToo(actor)));
     return membership;
   }
 
-  #running(): string[] {
-    return [...this.#memberships].filter(([, { left }]) => !left).map(([actor]) => actor);
+  #listen(): void {
+    if (this.#stopListening !== undefined) return;
+    const { clock, timers } = this.#runtime;
+    this.#lastTick = clock.monotonic();
+    const subscription = this.#bus.subscribe(this.#subject, (message) => this.#hear(message));
+    const cancel = timers.every(BEAT_MS, () => this.#tick());
+    this.#stopListening = () => {
+      subscription.stop();
+      cancel();
+    };
   }
 
-  #left(): void {
-    const over = this.#running().length === 0;
+  #left(actor: string): void {
+    this.#memberships.delete(actor);
     if (this.#bus.connected) this.#beat();
-    if (!over) return;
-    this.#subscription.stop();
-    for (const cancel of this.#cancels) cancel();
+    if (this.#memberships.size > 0) return;
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    this.#others.clear();
+  }
+
+  /** One beat for all that join in this turn of the event loop. */
+  #announce(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    queueMicrotask(() => {
+      this.#announced = false;
+      if (this.#memberships.size > 0) this.#beat();
+    });
   }
 
   #beat(): void {
     const beat: Beat = {
       replica: this.#self,
-      actors: this.#running(),
+      actors: [...this.#memberships.keys()],
       ...(this.#life && { life: this.#life }),
       state: this.#state(),
     };
     this.#bus.publish(this.#subject, Buffer.from(JSON.stringify(beat)));
-  }
-
-  #join(): void {
-    for (const [actor, membership] of this.#memberships) membership.join(this.#runningToo(actor));
   }
 
   #runningToo(actor: string): string[] {
@@ -255,7 +259,8 @@ class GroupMembership implements Membership {
   }
 }
 
-function parseBeat(data: Uint8Array): Beat | undefined {
+/** undefined when it is none. */
+export function parseBeat(data: Uint8Array): Beat | undefined {
   try {
     const beat = JSON.parse(Buffer.from(data).toString()) as Partial<Beat> | null;
     const valid = typeof beat?.replica === "string" && Array.isArray(beat.actors);
@@ -289,6 +294,11 @@ function ownerOf(ring: Ring, key: Key): string | undefined {
     }
   }
   return owner;
+}
+
+/** Whose a key is among these replicas, when all of them know of one another. */
+export function ownerAmong(replicas: readonly string[], key: Key): string | undefined {
+  return ownerOf(ringOf(replicas), key);
 }
 
 /** Owns everything: for an actor that needs no replicas to share with, and for tests. */

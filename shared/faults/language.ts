@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { duration, type Range, range, signedRange } from "./duration.ts";
+import { EFFECTS } from "./effects.ts";
 
 const probability = z.number().min(0).max(1);
 /** A process (`apiserver`: every replica of it; `apiserver-2`: that one), or a pattern with `*`. */
@@ -25,8 +26,6 @@ function list<Schema extends z.ZodType>(schema: Schema) {
     .preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(schema))
     .optional();
 }
-
-export const EFFECTS = ["send", "receive", "commit", "timer", "version"] as const;
 
 /** Sieve's names of its three patterns (OSDI '22), and ours. */
 const SIEVE: readonly (readonly [string, string])[] = [
@@ -101,6 +100,8 @@ const schema = z.strictObject({
       perActor: z.number().int().min(1).default(1),
       /** Processes, of all actors. */
       total: z.number().int().min(1).default(3),
+      /** Whether the only NATS server may be struck: nothing works until it is back. */
+      onlyServer: z.boolean().default(false),
       /** The run ends when no write has been acknowledged for so long. */
       unavailableMs: duration.default(15_000),
     })

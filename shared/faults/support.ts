@@ -1,4 +1,5 @@
-import { EFFECTS, type Faults, names } from "./language.ts";
+import { EFFECTS } from "./effects.ts";
+import { type Faults, names } from "./language.ts";
 
 /**
  * What of a fault file a side does not do, by field, each with the reason: to be shown before the

@@ -3,15 +3,15 @@ import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
 
 /** Version of the record's shape; a reader refuses what is newer than itself. */
-export const DECISION_FORMAT = 2;
+export const DECISION_FORMAT = 3;
 
 /**
  * One pass of one actor over one key that did or tried something (DESIGN D12). Published on the
  * stream `decisions`, subject `decisions.<actor>.<replica>`. Passes that do nothing are counted.
  */
 export interface DecisionRecord {
-  /** 1: without `seen`. */
-  readonly format: 1 | typeof DECISION_FORMAT;
+  /** 1: without `seen`. 2: without it where a kubelet wrote a status. */
+  readonly format: 1 | 2 | typeof DECISION_FORMAT;
   readonly trace: string;
   readonly actor: string;
   readonly replica: string;
@@ -41,7 +41,7 @@ export interface SeenBeside {
   readonly objects?: Readonly<Record<Key, KubernetesObject | null>>;
   /** Of the scheduler: the pass that decided this pod with others. */
   readonly pass?: SchedulingPass;
-  /** Of a kubelet: what it knew of the pod and the node; see services/kubelet/decide/types.ts. */
+  /** Of a kubelet: what it knew of the pod or the node; see services/kubelet/redecide.ts. */
   readonly node?: Readonly<Record<string, unknown>>;
 }
 

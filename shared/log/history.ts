@@ -20,6 +20,8 @@ export interface History {
   versionsOf(key: Key): Promise<Version[]>;
   /** Records that were written in a stretch of time, oldest first. */
   decisions(range: DecisionRange): Promise<DecisionRecord[]>;
+  /** The same, one by one: there may be more than fit into memory. */
+  eachDecision(range: DecisionRange, take: (record: DecisionRecord) => void): Promise<void>;
   close(): Promise<void>;
 }
 

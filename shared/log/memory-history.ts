@@ -21,6 +21,9 @@ export function historyInMemory(of: {
     version: async (revision) => index().get(revision),
     versionsOf: async (key) => versions.filter((version) => version.key === key),
     decisions: async (range) => decisions.filter((record) => isWithin(record, range)),
+    eachDecision: async (range, take) => {
+      for (const record of decisions) if (isWithin(record, range)) take(record);
+    },
     close: async () => undefined,
   };
 }

@@ -136,8 +136,11 @@ describe("membership", () => {
 
   it("may be for several actors with one beat, in processes that run different ones", async () => {
     const world = new World();
-    const join = (name: string, actors: string[]) =>
-      joinGroup(world.dependencies(name), "controllers", actors);
+    const join = (name: string, actors: string[]) => {
+      const group = joinGroup(world.dependencies(name), "controllers");
+      const memberships = new Map(actors.map((actor) => [actor, group.join(actor)]));
+      return (actor: string) => memberships.get(actor) as Membership;
+    };
     const first = join("a", ["replicaset", "deployment"]);
     const second = join("b", ["replicaset"]);
     await world.simulator.advance(100);
@@ -149,6 +152,30 @@ describe("membership", () => {
     await world.simulator.advance(5);
     expect(second("replicaset").members()).toEqual(["b"]);
     expect(KEYS.every((key) => first("deployment").owns(key))).toBe(true);
+  });
+
+  it("may be joined and left at any time, and again", async () => {
+    const world = new World();
+    const groupOf = (name: string) => joinGroup(world.dependencies(name), "controllers");
+    const [first, second] = [groupOf("a"), groupOf("b")];
+    const deployment = first.join("deployment");
+    expect(() => first.join("deployment")).toThrow("deployment has joined already");
+    await world.simulator.advance(100);
+    for (let turn = 0; turn < 2; turn++) {
+      const late = second.join("deployment");
+      const other = second.join("replicaset");
+      await world.simulator.advance(100);
+      expect(deployment.members()).toEqual(["a", "b"]);
+      const owners = KEYS.map((key) => Number(deployment.owns(key)) + Number(late.owns(key)));
+      expect(new Set(owners)).toEqual(new Set([1]));
+      expect(KEYS.every((key) => other.owns(key))).toBe(true);
+      late.leave();
+      if (turn === 0) other.leave();
+      await world.simulator.advance(5);
+      expect(deployment.members()).toEqual(["a"]);
+      expect(KEYS.some((key) => late.owns(key))).toBe(false);
+      expect(KEYS.every((key) => deployment.owns(key))).toBe(true);
+    }
   });
 
   it("is not disturbed by messages that are no beats", async () => {

@@ -5,6 +5,7 @@ import type { Plan } from "../../shared/actor/plan.ts";
 import { type RunOptions, runController } from "../../shared/actor/run.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { parseFaults } from "../../shared/faults/language.ts";
+import { DECISION_FORMAT } from "../../shared/log/decision.ts";
 import type { Key } from "../../shared/store/store.ts";
 import { World } from "./world.ts";
 
@@ -267,7 +268,7 @@ describe("the run loop", () => {
     await world.simulator.advance(100);
     expect(world.decisions).toHaveLength(1);
     expect(world.decisions[0]).toMatchObject({
-      format: 2,
+      format: DECISION_FORMAT,
       actor: "copier",
       replica: "replica-1",
       version: 1,

@@ -119,7 +119,8 @@ async function freePort(): Promise<number> {
   }
 }
 
-function run(
+/** Runs a program to its end; what it leaves running goes on. */
+export function run(
   file: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,

@@ -7,10 +7,16 @@ import { CriRuntime } from "../../services/kubelet/runtimes/cri.ts";
 import { ProcessRuntime } from "../../services/kubelet/runtimes/process/runtime.ts";
 import { type KubeletConfig, startKubelet } from "../../services/kubelet/start.ts";
 import { BUSYBOX_IMAGE } from "../../services/node/images/catalog.ts";
+import { ACTORS } from "../../services/replay/actors.ts";
+import { reportOf } from "../../services/replay/replay.ts";
+import type { ActorReport } from "../../services/replay/tally.ts";
 import type { ActorDependencies, Running } from "../../shared/actor/dependencies.ts";
 import type { Pod } from "../../shared/api/generated/types.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
+import type { DecisionRecord } from "../../shared/log/decision.ts";
+import { historyInMemory } from "../../shared/log/memory-history.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
+import type { Version } from "../../shared/store/store.ts";
 import type { StreamOpen } from "../../shared/streams/message.ts";
 import { type NodeStream, openStream } from "../../shared/streams/stream.ts";
 import { type Call, requestOf } from "../apiserver/harness.ts";
@@ -28,6 +34,14 @@ export type PodSpec = NonNullable<Pod["spec"]>;
 export class NodeLab {
   readonly bus = new MemoryBus();
   readonly cluster = new TestCluster();
+  /** What kubelets of this process have decided. */
+  readonly decisions: DecisionRecord[] = [];
+  readonly #versions: Version[] = [];
+  readonly #stores = {
+    cluster: new MemoryStore(runtime),
+    events: new MemoryStore(runtime),
+    leases: new MemoryStore(runtime),
+  };
   #asProcesses = false;
   #apiserver: Apiserver | undefined;
   #kubelet: Running | undefined;
@@ -36,9 +50,14 @@ export class NodeLab {
   async start(options: { kubelet?: boolean; runtime?: "cri" | "process" } = {}): Promise<void> {
     this.#asProcesses = options.runtime === "process";
     if (!this.#asProcesses) await this.cluster.start(1, true);
-    const store = () => new MemoryStore(runtime);
+    this.#stores.cluster.watch("", 0, {
+      version: (version) => this.#versions.push(version),
+      failed: (error) => {
+        throw error;
+      },
+    });
     this.#apiserver = await startApiserver(this.dependencies("apiserver-1"), {
-      stores: { cluster: store(), events: store(), leases: store() },
+      stores: this.#stores,
       network: { serviceCidr: "10.96.0.0/16", nodePortRange: [30000, 32767] },
       https: { pki: ensurePki(this.cluster.data, [], runtime), port: 0, address: "127.0.0.1" },
     });
@@ -106,8 +125,18 @@ export class NodeLab {
         });
     return startKubelet(this.dependencies("kubelet-1"), {
       ...this.kubeletConfig(),
+      decisions: { append: (record) => void this.decisions.push(asJson(record)) },
       runtime: connected,
     });
+  }
+
+  /** Makes the kubelets' decisions again, on the log and what they noted. */
+  async replay(): Promise<ActorReport | undefined> {
+    const { decisions } = this;
+    const history = historyInMemory({ logs: this.#stores, versions: this.#versions, decisions });
+    const to = await this.#stores.cluster.head();
+    const { actors } = await reportOf({ history, runtime, from: 0, to, actors: ACTORS });
+    return actors.find(({ actor }) => actor === "kubelet");
   }
 
   /** Sends a request as an administrator. @throws Error with the answer when it fails. */
@@ -263,6 +292,10 @@ export class NodeLab {
       data: { "ca.crt": "a certificate" },
     });
   }
+}
+
+function asJson(record: DecisionRecord): DecisionRecord {
+  return JSON.parse(JSON.stringify(record)) as DecisionRecord;
 }
 
 export interface ExecOutcome {

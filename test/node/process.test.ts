@@ -90,4 +90,12 @@ describeOnMachine("pods as processes of the host", ["unshare", "nsenter", "setpr
     await lab.delete(name);
     await lab.untilGone(name);
   });
+
+  it("decides the same again on what was recorded, all of it", async () => {
+    const parts = lab.decisions.map(({ seen }) => seen?.node?.["part"] ?? "effects");
+    expect(new Set(parts)).toEqual(new Set(["node", "effects", "status", "removal"]));
+    const report = await lab.replay();
+    expect(report?.differences).toEqual([]);
+    expect(report).toMatchObject({ identical: lab.decisions.length, skipped: {} });
+  });
 });

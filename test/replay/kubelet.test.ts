@@ -62,7 +62,7 @@ async function historyOf(tamper: (record: DecisionRecord) => DecisionRecord = (s
       plan: { actions: [], effects: effects.map((effect) => ({ ...effect })) },
       outcome: "committed",
       micros: 1,
-      seen: { node: { ...seenOf(snapshot, true) } },
+      seen: { node: { ...seenOf(snapshot), told: true } },
     };
     return tamper(JSON.parse(JSON.stringify(record)) as DecisionRecord);
   });

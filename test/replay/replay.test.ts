@@ -10,7 +10,6 @@ import { reportOf } from "../../services/replay/replay.ts";
 import type { Report } from "../../services/replay/tally.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import { parseFaults } from "../../shared/faults/language.ts";
-import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { History } from "../../shared/log/history.ts";
 import { RecordingReader } from "../../shared/log/recording.ts";
 import { SeededRuntime } from "../../shared/runtime/seeded.ts";
@@ -157,10 +156,12 @@ describe("a history decided again", () => {
       version,
       versionsOf,
       close: async () => undefined,
-      decisions: async (range) =>
-        (await decisions(range))
-          .filter(({ actor }, index) => actor !== "deployment" || index % 2 === 0)
-          .map(({ seen: _seen, ...rest }): DecisionRecord => ({ ...rest, format: 1 })),
+      decisions,
+      eachDecision: async (range, take) => {
+        for (const [index, { seen: _seen, ...rest }] of (await decisions(range)).entries()) {
+          if (rest.actor !== "deployment" || index % 2 === 0) take({ ...rest, format: 1 });
+        }
+      },
     };
     const report = await reportOn(older);
     const { skipped, decisions: count } = of(report, "scheduler");

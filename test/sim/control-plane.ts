@@ -1,10 +1,8 @@
 import { startApiserver } from "../../services/apiserver/start.ts";
+import { ControlActors } from "../../services/cli/process/control-actors.ts";
 import { type CompactionConfig, startCompaction } from "../../services/compaction/start.ts";
-import { startControllers } from "../../services/controllers/start.ts";
 import { startSimulatedNodes } from "../../services/kubelet/runtimes/simulated.ts";
 import { builtInStages } from "../../services/kubelet/stages/load.ts";
-import { startScheduler } from "../../services/scheduler/start.ts";
-import { createClient } from "../../shared/actor/client.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import type { ActorDependencies } from "../../shared/actor/dependencies.ts";
 import { joinMembership } from "../../shared/actor/membership.ts";
@@ -32,6 +30,8 @@ export interface ControlPlane {
   /** A test that plants a mistake puts itself between the actors and what they use. */
   readonly wrapDependencies?: (dependencies: ActorDependencies) => ActorDependencies;
   readonly wrapStore?: (store: Store) => Store;
+  /** Told of each control process that has started, to change what it runs. */
+  readonly onControl?: (actors: ControlActors, process: SimulatedProcess) => void;
 }
 
 const HEARTBEAT_MS = 5_000;
@@ -78,7 +78,7 @@ async function startApiserverProcess(
 }
 
 async function startControlProcess(
-  { logs, controllers, decisions }: ControlPlane,
+  { logs, controllers, decisions, onControl }: ControlPlane,
   dependencies: ActorDependencies,
   process: SimulatedProcess,
 ): Promise<void> {
@@ -93,14 +93,9 @@ async function startControlProcess(
     follow("leases"),
   ]);
   const projections = { cluster, events, leases };
-  startControllers(dependencies, { projections, controllers, decisions });
-  startScheduler({
-    dependencies,
-    projection: cluster,
-    client: createClient({ ...dependencies, identity: "system:kube-scheduler" }),
-    membership: joinMembership(dependencies, "scheduler"),
-    decisions,
-  });
+  const actors = new ControlActors({ dependencies, projections, controllers, decisions });
+  await actors.run(["scheduler", ...controllers.map(({ name }) => name)]);
+  onControl?.(actors, process);
 }
 
 /** `node-2` runs the node `node-2-0`; each has addresses of its own. */

@@ -178,7 +178,7 @@ function deleteDeployment(random: RandomStream, namespace: string, name: string)
       resource: "deployments.apps",
       namespace,
       name,
-      body: { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy },
+      body: { ...DELETE_OPTIONS, propagationPolicy },
     },
   };
 }
@@ -213,6 +213,7 @@ function pick<T>(random: RandomStream, from: readonly T[]): T {
 }
 
 const RETRY_MS = 200;
+const DELETE_OPTIONS = { apiVersion: "v1", kind: "DeleteOptions" };
 
 /** Carries out a workload, one operation after the other, each until it is answered for good. */
 export class User {
@@ -226,7 +227,7 @@ export class User {
   done = 0;
   /** Waited for after each operation. */
   settled: (() => Promise<void>) | undefined;
-  /** False: patches do not say which version they change. */
+  /** False: patches and deletions do not say what they mean to change. */
   guarded = true;
 
   constructor(runtime: Runtime, client: ApiClient, trace: (line: string) => void) {
@@ -252,9 +253,10 @@ export class User {
     for (let attempt = 0; ; attempt++) {
       const message = await this.#guarded(chosen);
       if (message === "done") return;
-      const reply = await this.#ask(message);
-      if (reply !== undefined && (await this.#isSettled(operation, message, reply, attempt)))
-        return;
+      if (message !== "again") {
+        const reply = await this.#ask(message);
+        if (reply && (await this.#isSettled(operation, message, reply, attempt))) return;
+      }
       await this.#runtime.timers.sleep(RETRY_MS);
     }
   }
@@ -272,14 +274,20 @@ export class User {
   }
 
   /**
-   * A patch names the version that it changes: an attempt that was given up may still be under way,
-   * and must not come true after what the user did next.
+   * A patch names the version that it changes, a deletion the object that it ends: an attempt that
+   * was given up may still be under way, and must not come true after what the user did next.
    */
-  async #guarded(message: ResourceMessage): Promise<ResourceMessage | "done"> {
-    if (message.verb !== "patch" || !this.guarded) return message;
+  async #guarded(message: ResourceMessage): Promise<ResourceMessage | "done" | "again"> {
+    if (!["patch", "delete"].includes(message.verb) || !this.guarded) return message;
     const { resource, namespace, name } = message;
     const reply = await this.#ask({ verb: "get", resource, namespace, name } as ResourceMessage);
-    const present = (reply?.body as KubernetesObject | undefined)?.metadata;
+    if (reply === undefined || reply.code >= 500) return "again";
+    const present = (reply.body as KubernetesObject).metadata as ObjectMeta | undefined;
+    if (message.verb === "delete") {
+      if (reply.code === 404) return "done";
+      const preconditions = { uid: present?.uid };
+      return { ...message, body: { ...DELETE_OPTIONS, ...(message.body ?? {}), preconditions } };
+    }
     const body = message.body as { metadata: Partial<ObjectMeta> };
     const marks = Object.keys(body.metadata.annotations ?? {});
     if (marks.some((mark) => present?.annotations?.[mark] !== undefined)) return "done";

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { serverConfig } from "../../nats/config.ts";
-import { apiserverUser, controllersUser, nodeUser } from "../../nats/permissions.ts";
+import {
+  apiserverUser,
+  controllersUser,
+  nodeUser,
+  operatorUser,
+  readerUser,
+} from "../../nats/permissions.ts";
 import {
   escapeToken,
   identityToken,
@@ -120,5 +126,18 @@ describe("the server's configuration", () => {
     ]);
     expect(publish.some((subject) => subject.startsWith("$KV."))).toBe(false);
     expect(nodeUser("n", "c").publish.some((subject) => subject.startsWith("$"))).toBe(false);
+  });
+
+  it("lets only the operator give orders, and nobody hear those to others", () => {
+    const orders = (subjects: readonly string[]) =>
+      subjects.filter((subject) => /^process|^>/.test(subject));
+    for (const { publish } of [...settings.users, readerUser("d")]) {
+      expect(orders(publish)).toEqual([]);
+    }
+    expect(orders(operatorUser("e").publish)).toEqual(["process.*.order", "processes.order"]);
+    expect(orders(nodeUser("my.host", "c").subscribe)).toEqual([
+      "process.node-my%2Ehost.order",
+      "processes.order",
+    ]);
   });
 });

@@ -87,4 +87,5 @@ export const CONTROLLER_ROLES: RoleTable = {
     rule(CHANGE, "core", "pods/status"),
     EVENTS,
   ],
+  verify: [EVENTS],
 };

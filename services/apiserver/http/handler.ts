@@ -11,6 +11,7 @@ import type { Authenticator } from "../auth/authenticate.ts";
 import type { Authorizer, Engine, ResourceRequest, UserInfo } from "../request.ts";
 import { serveLog } from "../streams/log.ts";
 import { demandPath, refuseUnknown } from "./access.ts";
+import { ActorMetrics } from "./actor-metrics.ts";
 import { readBody, TruncatedError } from "./body.ts";
 import { builtInDocuments } from "./documents.ts";
 import { clientCertificate, isGone, type Request, type Response } from "./exchange.ts";
@@ -67,10 +68,12 @@ export interface Asked {
 export class RequestHandler {
   readonly options: HandlerOptions;
   readonly metrics = new RequestMetrics();
+  readonly #actors: ActorMetrics;
   readonly #watches = new Set<{ end(): void }>();
 
   constructor(options: HandlerOptions) {
     this.options = options;
+    this.#actors = new ActorMetrics(options.bus, options.runtime);
   }
 
   /** Serves one request to its end. Never rejects. */
@@ -185,7 +188,7 @@ export class RequestHandler {
   }
 
   async #metrics(): Promise<Answer> {
-    const text = this.metrics.render() + (await processMetrics());
+    const text = this.metrics.render() + this.#actors.render() + (await processMetrics());
     const contentType = "text/plain; version=0.0.4; charset=utf-8";
     return { code: 200, contentType, body: [Buffer.from(text)] };
   }

@@ -72,6 +72,7 @@ const PROGRAMS = {
   "control.bundle": "services/cli/process/programs/control.ts",
   "node.bundle": "services/cli/process/programs/node.ts",
   "nodes.bundle": "services/cli/process/programs/nodes.ts",
+  "verify.bundle": "services/cli/process/programs/verify.ts",
   "host.bundle": "services/cli/process/programs/host.ts",
   cox: "services/cli/load/cox.ts",
   process: "services/cli/load/process.ts",

@@ -179,7 +179,7 @@ function addImport(program: Command): void {
     .argument("<file>", "made by `cox export`")
     .option("--data <dir>", "data folder (default: $COX_DATA, else .cox)")
     .action(async (file: string, { data }: { data?: string }) => {
-      const { dataFolder } = await import("../cluster.ts");
+      const { dataFolder } = await import("../data-folder.ts");
       const { importHistory } = await import("./export.ts");
       const { STANDARD_OUTPUT } = await import("./output.ts");
       await importHistory(file, dataFolder(data), STANDARD_OUTPUT);

@@ -44,9 +44,9 @@ export async function exportHistory(
       });
     }
     const decided = { from: head.begins - BEFORE_MS, to: head.ends };
-    for (const record of await history.decisions(decided)) {
+    await history.eachDecision(decided, (record) => {
       output.write(`${JSON.stringify({ decision: scrubber.decision(record) })}\n`);
-    }
+    });
   });
 }
 

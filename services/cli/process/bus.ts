@@ -12,16 +12,31 @@ export interface BusConnection {
   readonly bus: Bus;
 }
 
+/** Where a cluster's bus is, and the file with its passwords; none: it asks for none. */
+export interface BusSource {
+  readonly settings: Pick<ClusterSettings, "natsUrl" | "natsPort">;
+  readonly credentials: string | undefined;
+}
+
 /** Connects as one of the cluster's bus users. */
-export async function connectBus(context: ProcessContext, user: string): Promise<BusConnection> {
-  const { settings, paths, name } = context;
-  const { passwords } = JSON.parse(readFileSync(paths.credentials, "utf8")) as {
+export async function connectBus(
+  { settings, credentials }: BusSource,
+  name: string,
+  user: string,
+  timeoutMs?: number,
+): Promise<BusConnection> {
+  const { url, login } = serverOf(settings);
+  const own = { user, password: credentials === undefined ? "" : passwordOf(credentials, user) };
+  const patience = timeoutMs === undefined ? {} : { timeoutMs };
+  const connection = await connect({ url, name, ...patience, ...(login ?? own) });
+  return { connection, bus: new NatsBus(connection) };
+}
+
+function passwordOf(file: string, user: string): string {
+  const { passwords } = JSON.parse(readFileSync(file, "utf8")) as {
     passwords: Record<string, string>;
   };
-  const { url, login } = serverOf(settings);
-  const own = { user, password: passwords[user] ?? "" };
-  const connection = await connect({ url, name, ...(login ?? own) });
-  return { connection, bus: new NatsBus(connection) };
+  return passwords[user] ?? "";
 }
 
 export interface NatsServer {
@@ -49,14 +64,17 @@ export function logReplicas({ natsUrl }: ClusterSettings): number {
   return (natsUrl ?? "").split(",").length >= 3 ? 3 : 1;
 }
 
-/**
- * Dependencies of an actor in this process; replicas of the same actor differ by process and pid.
- */
+/** Names a process among all that have been called so. */
+export function replicaOf({ name }: Pick<ProcessContext, "name">): string {
+  return `${name}-${process.pid}`;
+}
+
+/** Dependencies of an actor in this process. */
 export function dependenciesOf(
   { runtime, logger, name, paths }: ProcessContext,
   bus: Bus,
 ): ActorDependencies {
   // A data folder has one supervisor, which starts a process when the one of that name has ended.
   const place = `${hostname()}:${paths.data}:${name}`;
-  return { runtime, bus, logger, replica: `${name}-${process.pid}`, process: place };
+  return { runtime, bus, logger, replica: replicaOf({ name }), process: place };
 }

@@ -1,21 +1,15 @@
-/** The control process: the scheduler and the controllers over one projection. */
+/** A control process: any of the scheduler and the controllers, over one projection of each log. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDecisions } from "../../../nats/decisions.ts";
 import { openStore } from "../../../nats/store.ts";
-import { createClient } from "../../../shared/actor/client.ts";
-import type { Running } from "../../../shared/actor/dependencies.ts";
-import { joinMembership } from "../../../shared/actor/membership.ts";
 import type { GroupResource } from "../../../shared/api/key.ts";
 import type { Projections } from "../../../shared/store/composite.ts";
 import { Projection } from "../../../shared/store/projection.ts";
 import { controllers } from "../../controllers/index.ts";
-import { startControllers } from "../../controllers/start.ts";
-import { startScheduler } from "../../scheduler/start.ts";
-import { numberOf, replicasOf } from "../cluster.ts";
-import { SCHEDULER } from "../identities.ts";
-import { connectBus, dependenciesOf, logReplicas } from "./bus.ts";
-import type { ProcessContext } from "./context.ts";
+import { type BusConnection, dependenciesOf, logReplicas } from "./bus.ts";
+import type { ProcessContext, RunningPart } from "./context.ts";
+import { ControlActors } from "./control-actors.ts";
 
 const LOGS = ["cluster", "events", "leases"] as const;
 
@@ -24,11 +18,23 @@ const DECODED_BYTES = 16 * 1024 * 1024;
 /** Nobody here looks into most of these. */
 const SELDOM_READ: ReadonlySet<GroupResource> = new Set(["configmaps", "secrets"]);
 
-export async function runControl(context: ProcessContext): Promise<Running> {
-  const { runtime, settings, paths, name } = context;
-  const { connection, bus } = await connectBus(context, "controllers");
-  const dependencies = dependenciesOf(context, bus);
-  const decisions = openDecisions(connection);
+export async function runControl(context: ProcessContext): Promise<RunningPart> {
+  const rootCertificate = readFileSync(join(context.paths.data, "pki", "ca.crt"), "utf8");
+  const { bus, connection } = await context.connecting;
+  const control = new ControlActors({
+    dependencies: dependenciesOf(context, bus),
+    projections: await followLogs(context, connection),
+    decisions: openDecisions(connection),
+    controllers: controllers({ rootCertificate }),
+  });
+  await control.run(context.actors);
+  return control;
+}
+
+async function followLogs(
+  { runtime, settings, faults }: ProcessContext,
+  connection: BusConnection["connection"],
+): Promise<Projections> {
   const following = LOGS.map(async (log) => {
     const { durability } = settings;
     const options = { name: log, readOnly: true, durability, replicas: logReplicas(settings) };
@@ -36,31 +42,8 @@ export async function runControl(context: ProcessContext): Promise<Running> {
     const memory = { windowChanges: 0, decodedBytes: DECODED_BYTES };
     const kind = { ...memory, freeze: false, eager, lean: true };
     const projection = new Projection({ runtime, ...kind });
-    await projection.follow(await openStore(connection, runtime, options));
+    await projection.follow(faults.store(await openStore(connection, runtime, options)));
     return [log, projection] as const;
   });
-  const projections = Object.fromEntries(await Promise.all(following)) as unknown as Projections;
-  const number = numberOf(name);
-  const wanted = (actor: string) => replicasOf(settings, actor) >= number;
-  const rootCertificate = readFileSync(join(paths.data, "pki", "ca.crt"), "utf8");
-  const chosen = controllers({ rootCertificate }).filter((controller) => wanted(controller.name));
-  const config = { projections, controllers: chosen, decisions };
-  const running: Running[] = [startControllers(dependencies, config)];
-  if (wanted("scheduler")) {
-    running.push(
-      startScheduler({
-        dependencies,
-        client: createClient({ ...dependencies, identity: SCHEDULER }),
-        membership: joinMembership(dependencies, "scheduler"),
-        projection: projections.cluster,
-        decisions,
-      }),
-    );
-  }
-  return {
-    stop: async () => {
-      await Promise.all(running.map((actor) => actor.stop()));
-      await connection.close();
-    },
-  };
+  return Object.fromEntries(await Promise.all(following)) as unknown as Projections;
 }

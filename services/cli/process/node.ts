@@ -13,7 +13,7 @@ import { type PreparedNode, prepareNode } from "../../node/prepare.ts";
 import { startProxy } from "../../proxy/start.ts";
 import { DNS, PROXY } from "../identities.ts";
 import { hostAddress, processRuntime } from "../process-node.ts";
-import { connectBus, dependenciesOf } from "./bus.ts";
+import { dependenciesOf } from "./bus.ts";
 import type { ProcessContext } from "./context.ts";
 
 export const CLUSTER_DOMAIN = "cluster.local";
@@ -26,7 +26,7 @@ export async function runNode(context: ProcessContext): Promise<Running> {
   if (node === undefined) throw new Error(`the cluster has no node for the process ${name}`);
   if (settings.runtime === "process") return runProcessNode(context, node.name);
   const network = clusterNetwork(settings.slot);
-  const { connection, bus } = await connectBus(context, name);
+  const { connection, bus } = await context.connecting;
   const prepared = await prepareNode(
     { runtime, logger, command: commands(runtime) },
     {
@@ -47,7 +47,6 @@ export async function runNode(context: ProcessContext): Promise<Running> {
     stop: async () => {
       for (const actor of running.reverse()) await actor.stop();
       await prepared.release();
-      await connection.close();
     },
   };
 }
@@ -124,10 +123,10 @@ async function startNodeKubelet(
 
 /** A node whose pods are plain processes of this machine: no images, pod network or Services. */
 async function runProcessNode(context: ProcessContext, node: string): Promise<Running> {
-  const { paths, name, settings } = context;
-  const { connection, bus } = await connectBus(context, name);
+  const { paths, settings } = context;
+  const { connection, bus } = await context.connecting;
   const hostIPs = [hostAddress()];
-  const kubelet = await startKubelet(dependenciesOf(context, bus), {
+  return startKubelet(dependenciesOf(context, bus), {
     nodeName: node,
     runtime: processRuntime(context.runtime, paths, node),
     rootDirectory: join(paths.data, "nodes", node, "kubelet"),
@@ -137,10 +136,4 @@ async function runProcessNode(context: ProcessContext, node: string): Promise<Ru
     clusterDomain: CLUSTER_DOMAIN,
     decisions: openDecisions(connection),
   });
-  return {
-    stop: async () => {
-      await kubelet.stop();
-      await connection.close();
-    },
-  };
 }

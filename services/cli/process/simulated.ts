@@ -2,22 +2,15 @@
 import type { Running } from "../../../shared/actor/dependencies.ts";
 import { startSimulatedNodes } from "../../kubelet/runtimes/simulated.ts";
 import { clusterNetwork } from "../../node/network.ts";
-import { SIMULATED_USER } from "../credentials.ts";
-import { connectBus, dependenciesOf } from "./bus.ts";
+import { dependenciesOf } from "./bus.ts";
 import type { ProcessContext } from "./context.ts";
 
 export async function runSimulatedNodes(context: ProcessContext): Promise<Running> {
   const { settings } = context;
-  const { connection, bus } = await connectBus(context, SIMULATED_USER);
-  const nodes = await startSimulatedNodes(dependenciesOf(context, bus), {
+  const { bus } = await context.connecting;
+  return startSimulatedNodes(dependenciesOf(context, bus), {
     count: settings.nodes.length,
     prefix: "node",
     podNetwork: clusterNetwork(settings.slot).podCidr,
   });
-  return {
-    stop: async () => {
-      await nodes.stop();
-      await connection.close();
-    },
-  };
 }

@@ -1,4 +1,4 @@
-import type { Action } from "../../../shared/actor/plan.ts";
+import type { Action, Plan } from "../../../shared/actor/plan.ts";
 import type { Node, NodeCondition, NodeStatus } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
@@ -52,6 +52,11 @@ export function reconcileNode(
     actions.push({ op: "patch", key, patch: { status }, subresource: "status", ...guard });
   }
   return actions;
+}
+
+/** What of it is written first: the next action is decided on what comes of this one. */
+export function firstOf(actions: readonly Action[]): Plan {
+  return { actions: actions.slice(0, 1) };
 }
 
 function newNode(description: NodeDescription, now: number): KubernetesObject {

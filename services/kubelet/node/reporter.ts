@@ -1,8 +1,8 @@
 import type { Node } from "../../../shared/api/generated/types.ts";
 import { keyOf } from "../../../shared/api/key.ts";
 import type { Cancel } from "../../../shared/runtime/runtime.ts";
-import type { KubeletContext } from "../context.ts";
-import { type NodeDescription, reconcileNode } from "../decide/node.ts";
+import { type KubeletContext, recordDecision } from "../context.ts";
+import { firstOf, type NodeDescription, reconcileNode } from "../decide/node.ts";
 import type { ImageStatus } from "../runtimes/runtime.ts";
 
 const CHECK_MS = 10_000;
@@ -82,22 +82,29 @@ export class NodeReporter {
     const entry = projection.get(keyOf("nodes", undefined, this.#fixed.name));
     const description = { ...this.#fixed, images: this.#images, problems: this.#problems };
     const now = environment.clock.now();
-    const actions = reconcileNode(description, entry?.object as Node | undefined, now);
-    if (actions.length === 0) return true;
+    const node = entry?.object as Node | undefined;
+    const started = environment.clock.monotonic();
+    const all = reconcileNode(description, node, now);
+    const micros = Math.round((environment.clock.monotonic() - started) * 1000);
+    if (all.length === 0) return true;
+    const trace = environment.ids.ulid();
+    const decidedAt = projection.revision;
+    const plan = firstOf(all);
+    const seen = { node: { part: "node", description } };
+    const record = { trace, now, decidedAt, micros, plan, seen };
+    const about = node ?? { kind: "Node", metadata: { name: description.name } };
     try {
-      const response = await client.plan({
-        trace: environment.ids.ulid(),
-        actor: "kubelet",
-        replica,
-        cause: entry?.revision ?? 0,
-        decidedAt: projection.revision,
-        actions: actions.slice(0, 1),
-      });
+      const cause = entry?.revision ?? 0;
+      const { actions } = plan;
+      const request = { trace, actor: "kubelet", replica, cause, decidedAt, actions };
+      const response = await client.plan(request);
+      const { outcome, revision } = response;
+      recordDecision(this.#context, about, { ...record, outcome, revision });
       if (response.outcome === "refused") {
         logger.info({ reason: response.status.message }, "the node's object was not written");
       }
       await projection.waitFor(response.revision, 5_000);
-      return response.outcome === "committed" && actions.length === 1;
+      return response.outcome === "committed" && all.length === 1;
     } catch (error) {
       logger.warn({ err: error }, "the node's object could not be written");
       return false;
