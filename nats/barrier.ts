@@ -2,9 +2,12 @@ import type { MsgHdrs } from "nats";
 import type { Revision } from "../shared/store/store.ts";
 import { headersOf } from "./headers.ts";
 import type { Log } from "./log.ts";
+import { lull } from "./lull.ts";
 import { ApiError, type ApiErrorBody } from "./requests.ts";
 
 const ANSWER_MS = 5_000;
+/** How long a busy process gathers readers for one question at most. */
+const GATHER_MS = 1;
 const WRONG_LAST_SEQUENCE = 10071;
 /** No stream ever ends there; the refusal says where it does. */
 const IMPOSSIBLE = ["Nats-Expected-Last-Sequence", String(Number.MAX_SAFE_INTEGER)] as const;
@@ -24,6 +27,9 @@ export class Barrier {
   readonly #isBusy: () => boolean;
   #asking: Promise<Revision> | undefined;
   #next: Promise<Revision> | undefined;
+  /** Who share the question that is asked next. */
+  #readers = 0;
+  #areMany = false;
 
   constructor(log: Log, options: BarrierOptions) {
     this.#log = log;
@@ -35,11 +41,16 @@ export class Barrier {
   /** The last revision at some moment after the call. */
   head(): Promise<Revision> {
     this.#next ??= this.#askNext();
+    this.#readers += 1;
     return this.#next;
   }
 
   async #askNext(): Promise<Revision> {
     await this.#asking?.catch(() => 0);
+    // A question costs about as much as all else that a read needs; a single reader does not wait.
+    if (this.#areMany) await lull(GATHER_MS);
+    this.#areMany = this.#readers > 1;
+    this.#readers = 0;
     this.#next = undefined;
     const asking = this.#ask();
     this.#asking = asking;

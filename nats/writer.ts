@@ -52,6 +52,10 @@ const SINGLES_MAX = 24;
  * quicker (26,100 writes/s in batches of 256, 26,800 in batches of 1,000).
  */
 const WRITES_PER_BATCH = 200;
+/** Single writes of clients that go beside the others' batches. */
+const EXPRESS_MAX = 8;
+/** So long after actors wrote, more of it is expected; without it all go best together. */
+const ACTORS_MS = 50;
 /** How long a busy process gathers commits for one round at most. */
 const GATHER_MS = 2;
 const BYTES_PER_BATCH_MAX = 16 * 1024 * 1024;
@@ -74,6 +78,8 @@ export class Writer {
   #underWay: readonly Plan[] = [];
   /** Beside them, by key. */
   readonly #express = new Map<Key, Promise<void>>();
+  /** When something was last written that nobody waits for at the other end of HTTPS. */
+  #actorsAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #head: Revision = 0;
 
@@ -118,8 +124,10 @@ export class Writer {
    */
   #goesAtOnce({ headers, writes }: Plan): boolean {
     const [write] = writes;
+    if (!isPerson(headers)) this.#actorsAt = performance.now();
+    if (performance.now() - this.#actorsAt > ACTORS_MS) return false;
     if (!isPerson(headers) || writes.length > 1 || write?.expect === undefined) return false;
-    if (this.#express.size >= SINGLES_MAX || this.#express.has(write.key)) return false;
+    if (this.#express.size >= EXPRESS_MAX || this.#express.has(write.key)) return false;
     const isSame = ({ key }: Write): boolean => key === write.key;
     const meets = (plan: Plan): boolean => plan.writes.some(isSame);
     return !this.#queue.some(meets) && !this.#underWay.some(meets);
