@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDecisions } from "../../../nats/decisions.ts";
 import { openStore } from "../../../nats/store.ts";
+import type { DecisionSink } from "../../../shared/actor/run.ts";
 import type { GroupResource } from "../../../shared/api/key.ts";
 import type { Projections } from "../../../shared/store/composite.ts";
 import { Projection } from "../../../shared/store/projection.ts";
@@ -11,6 +12,7 @@ import { type BusConnection, dependenciesOf, logReplicas } from "./bus.ts";
 import type { ProcessContext, RunningPart } from "./context.ts";
 import { ControlActors } from "./control-actors.ts";
 
+const NOWHERE: DecisionSink = { append: () => undefined };
 const LOGS = ["cluster", "events", "leases"] as const;
 
 /** Enough for what is under way; passes over many pods go by facts that are kept apart. */
@@ -24,7 +26,8 @@ export async function runControl(context: ProcessContext): Promise<RunningPart> 
   const control = new ControlActors({
     dependencies: dependenciesOf(context, bus),
     projections: await followLogs(context, connection),
-    decisions: openDecisions(connection),
+    // For measuring what recording costs.
+    decisions: process.env["COX_DECISIONS"] === "none" ? NOWHERE : openDecisions(connection),
     controllers: controllers({ rootCertificate }),
   });
   await control.run(context.actors);
