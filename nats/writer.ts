@@ -96,6 +96,7 @@ export class Writer {
       const commit = nuid.next();
       const deadline = performance.now() + AWAY_MS;
       const plan = { writes, headers, commit, bytes, deadline, resolve, reject };
+      if (!isPerson(headers)) this.#actorsAt = performance.now();
       if (this.#goesAtOnce(plan)) {
         this.#sendAtOnce(plan);
         return;
@@ -124,7 +125,6 @@ export class Writer {
    */
   #goesAtOnce({ headers, writes }: Plan): boolean {
     const [write] = writes;
-    if (!isPerson(headers)) this.#actorsAt = performance.now();
     if (performance.now() - this.#actorsAt > ACTORS_MS) return false;
     if (!isPerson(headers) || writes.length > 1 || write?.expect === undefined) return false;
     if (this.#express.size >= EXPRESS_MAX || this.#express.has(write.key)) return false;

@@ -253,7 +253,7 @@ export class ChaosRun {
     const { acknowledged, failed } = this.#writers;
     const { commits } = this.#observer;
     const before = this.#counted;
-    this.#counted = { written: acknowledged.length, refused: failed, commits };
+    this.#counted = { written: acknowledged, refused: failed, commits };
     const { targets } = this.#strikes;
     const at = this.#options.runtime.clock.now();
     this.#processes.see(processStates(targets), at);
@@ -261,7 +261,7 @@ export class ChaosRun {
     this.#samples.push({
       at,
       ...this.#observer.availability(),
-      written: acknowledged.length - before.written,
+      written: acknowledged - before.written,
       refused: failed - before.refused,
       commits: commits - before.commits,
     });
@@ -347,7 +347,7 @@ export class ChaosRun {
         return { name, promise, broken };
       }),
       violations: this.#violations,
-      writes: { acknowledged: acknowledged.length, failed, lost, longestGapMs },
+      writes: { acknowledged, failed, lost, longestGapMs },
       recovery: [...this.#recovery.rows(), this.#recovery.total()],
       recovered: this.#recovery.measured.filter(({ ms }) => ms !== undefined),
     };
