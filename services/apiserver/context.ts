@@ -6,6 +6,7 @@ import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { Borrower, ProjectionReader } from "../../shared/store/view.ts";
 import type { TokenIssuer } from "./auth/tokens.ts";
+import { Earlier } from "./earlier.ts";
 import { Freshness } from "./freshness.ts";
 import { ListCache } from "./list-cache.ts";
 import { KeyLocks } from "./locks.ts";
@@ -43,6 +44,7 @@ export interface Log {
   readonly freshness: Freshness;
   readonly watches: WatchHub;
   readonly lists: ListCache;
+  readonly earlier: Earlier;
 }
 
 /** Everything that the verbs share. */
@@ -60,7 +62,8 @@ export function createContext(options: EngineOptions): EngineContext {
     const freshness = new Freshness(store, projection);
     const watches = new WatchHub(projection, options.runtime, options.logger);
     const lists = new ListCache(options.runtime.clock);
-    return { name, store, projection, freshness, watches, lists };
+    const earlier = new Earlier(store, projection, options.runtime);
+    return { name, store, projection, freshness, watches, lists, earlier };
   };
   const logs = { cluster: logOf("cluster"), events: logOf("events"), leases: logOf("leases") };
   const traces = new Traces();

@@ -69,9 +69,28 @@ describe("a replica of the apiserver", () => {
     await continues(other.call, first);
   });
 
-  it("goes on with the present state if it was started later, once the client agrees", async () => {
+  it("goes on with a list that began before it was started", async () => {
     const first = await list(cluster.call, { limit: "2" });
     await change();
+    await continues((await another()).call, first);
+  });
+
+  it("lists a revision that its log still has, and says so if not", async () => {
+    const { resourceVersion } = (await list(cluster.call, {})).metadata;
+    await change();
+    const { call } = await another();
+    const query = { resourceVersion, resourceVersionMatch: "Exact" };
+    expect(namesOf(await list(call, query))).toEqual(NAMES);
+    await cluster.stores.cluster.compact(Number(resourceVersion) + 1);
+    const { call: third } = await another();
+    const { code, body } = await third({ ...asked, verb: "list", query });
+    expect([code, (body as unknown as { reason: string }).reason]).toEqual([410, "Expired"]);
+  });
+
+  it("goes on with the present if the log has forgotten, once the client agrees", async () => {
+    const first = await list(cluster.call, { limit: "2" });
+    await change();
+    await cluster.stores.cluster.compact(Number(first.metadata.resourceVersion) + 1);
     const { call } = await another();
     const query = { limit: "9", continue: first.metadata.continue as string };
     const { code, body } = await call({ ...asked, verb: "list", query });
@@ -88,9 +107,16 @@ describe("a replica of the apiserver", () => {
     await watches(other, metadata.resourceVersion);
   });
 
-  it("has clients list anew whose watch began before it was started", async () => {
+  it("goes on with a watch that began before it was started", async () => {
     const { resourceVersion } = (await list(cluster.call, {})).metadata;
     await change();
+    await watches(await another(), resourceVersion);
+  });
+
+  it("has clients list anew whose watch is older than the log", async () => {
+    const { resourceVersion } = (await list(cluster.call, {})).metadata;
+    await change();
+    await cluster.stores.cluster.compact(Number(resourceVersion) + 1);
     const other = { ...cluster, ...(await another()) };
     const watch = await startWatch(other, { ...asked, query: { resourceVersion } });
     expect(watch.events).toMatchObject([{ type: "ERROR", object: { code: 410 } }]);

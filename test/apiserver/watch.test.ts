@@ -115,6 +115,19 @@ test("bookmarks come once a minute and at the end of the time", async () => {
   expect(watch.ended()).toBe(true);
 });
 
+test("resumes behind a revision that only the log still has", async () => {
+  const cluster = await startCluster();
+  const { resourceVersion } = (await put(cluster, "a")).metadata;
+  await put(cluster, "a", { x: "1" });
+  await cluster.runtime.advance(10 * 60_000);
+  await put(cluster, "b");
+  await put(cluster, "c");
+  const query = { resourceVersion: resourceVersion ?? "" };
+  const watch = await startWatch(cluster, { resource: "configmaps", query });
+  await put(cluster, "d");
+  expect(seen(watch)).toEqual(["MODIFIED a", "ADDED b", "ADDED c", "ADDED d"]);
+});
+
 test("a revision that is gone is an ERROR event with 410", async () => {
   const cluster = await startCluster();
   const { resourceVersion } = (await put(cluster, "a")).metadata;
@@ -122,6 +135,7 @@ test("a revision that is gone is an ERROR event with 410", async () => {
   await cluster.runtime.advance(10 * 60_000);
   await put(cluster, "b");
   await put(cluster, "c");
+  await cluster.stores.cluster.compact(Number(resourceVersion) + 1);
   const watch = await startWatch(cluster, {
     resource: "configmaps",
     query: { resourceVersion: resourceVersion ?? "" },

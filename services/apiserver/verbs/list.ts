@@ -1,5 +1,5 @@
 import { badRequest, expired, StatusError } from "../../../shared/api/errors.ts";
-import { prefixOf } from "../../../shared/api/key.ts";
+import { type GroupResource, prefixOf } from "../../../shared/api/key.ts";
 import { apiVersionOf } from "../../../shared/api/kinds.ts";
 import type { KindTable } from "../../../shared/api/schema.ts";
 import { CompactedError, FutureRevisionError, type Revision } from "../../../shared/store/store.ts";
@@ -47,7 +47,7 @@ export async function readPage(
   options: ListOptions,
 ): Promise<Page> {
   const from = options.continue ? continuationOf(options) : undefined;
-  const view = await viewOf(log, options, from);
+  const view = await viewOf(log, storedResource(selection.table), options, from);
   const all = selected(view, selection);
   const first = from ? firstAtOrAfter(all, prefixOfList(selection) + from.start) : 0;
   const end = options.limit > 0 ? Math.min(all.length, first + options.limit) : all.length;
@@ -80,6 +80,7 @@ function prefixOfList({ table, namespace }: Selection): string {
 /** The state that the options ask for: the present one, or an earlier one that is still kept. */
 async function viewOf(
   log: Log,
+  resource: GroupResource,
   options: ListOptions,
   from: Continuation | undefined,
 ): Promise<View> {
@@ -88,7 +89,7 @@ async function viewOf(
       await log.freshness.latest();
       return log.projection;
     }
-    return viewAt(log, from.revision, () => inconsistentContinue(from));
+    return viewAt(log, resource, from.revision, () => inconsistentContinue(from));
   }
   const { resourceVersion, resourceVersionMatch, limit } = options;
   const exact =
@@ -99,16 +100,22 @@ async function viewOf(
     return log.projection;
   }
   const revision = parseVersion(resourceVersion);
-  return viewAt(log, revision, () =>
+  return viewAt(log, resource, revision, () =>
     expired("The resourceVersion for the provided list is too old."),
   );
 }
 
-async function viewAt(log: Log, revision: Revision, tooOld: () => Error): Promise<View> {
+async function viewAt(
+  log: Log,
+  resource: GroupResource,
+  revision: Revision,
+  tooOld: () => Error,
+): Promise<View> {
   await log.freshness.reached(revision);
   const { projection } = log;
   if (revision === projection.revision) return projection;
   try {
+    if (revision < projection.oldest) return await log.earlier.view(resource, revision);
     return projection.at(revision);
   } catch (error) {
     if (error instanceof CompactedError) throw tooOld();

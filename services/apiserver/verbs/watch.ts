@@ -1,8 +1,10 @@
 import { failure, internalError, StatusError } from "../../../shared/api/errors.ts";
+import type { KindTable } from "../../../shared/api/schema.ts";
 import type { Cancel } from "../../../shared/runtime/runtime.ts";
 import { CompactedError, type Revision } from "../../../shared/store/store.ts";
 import type { Change, Entry } from "../../../shared/store/view.ts";
 import { type EngineContext, type Log, logOfTable, storedResource } from "../context.ts";
+import type { Stretch } from "../earlier.ts";
 import { negotiate } from "../negotiate.ts";
 import { type ListOptions, listOptions } from "../options.ts";
 import type { ResourceRequest, WatchResponse, WatchSink, WatchStop } from "../request.ts";
@@ -39,11 +41,12 @@ export async function watch(
     () => undefined,
     (error: unknown) => error,
   );
+  const missed = await missedBy(log, table, options, from);
   const start = (sink: WatchSink): WatchStop => {
     const session = new WatchSession(context, log, selection, frames, options, sink);
     if (failed instanceof StatusError) session.fail(failed);
     else if (failed !== undefined) throw failed;
-    else session.begin(from);
+    else session.begin(from, missed);
     return session;
   };
   const contentType = "application/json";
@@ -54,6 +57,21 @@ export async function watch(
 async function waitUntilFresh(log: Log, options: ListOptions): Promise<void> {
   const { resourceVersion, sendInitialEvents } = options;
   if (sendInitialEvents === true || resourceVersion === "") await atLeast(log, resourceVersion);
+}
+
+/** What happened above the revision before this replica began; undefined: the log forgot it. */
+async function missedBy(
+  log: Log,
+  table: KindTable,
+  { sendInitialEvents }: ListOptions,
+  from: Revision,
+): Promise<Stretch | undefined> {
+  if (sendInitialEvents === true || from === 0) return undefined;
+  try {
+    return await log.earlier.since(storedResource(table), from);
+  } catch {
+    return undefined;
+  }
 }
 
 class WatchSession implements WatchStop {
@@ -87,12 +105,13 @@ class WatchSession implements WatchStop {
     this.#outbox = new Outbox(sink, context.runtime, () => this.#tooSlow());
   }
 
-  begin(from: Revision): void {
+  /** `missed`: changes before those that the projection has. */
+  begin(from: Revision, missed?: Stretch): void {
     const { sendInitialEvents } = this.#options;
     const state = sendInitialEvents ?? from === 0;
     try {
       if (state) this.#beginWithState();
-      else this.#beginWithChanges(from);
+      else this.#beginWithChanges(from, missed);
     } catch (error) {
       if (!(error instanceof CompactedError)) throw error;
       const message = `too old resource version: ${from} (${this.#log.projection.oldest})`;
@@ -150,11 +169,13 @@ class WatchSession implements WatchStop {
     if (chunk.length > 0) yield Buffer.concat(chunk);
   }
 
-  #beginWithChanges(from: Revision): void {
+  #beginWithChanges(from: Revision, earlier: Stretch | undefined): void {
     const { projection } = this.#log;
     const resource = storedResource(this.#selection.table);
     const { sendInitialEvents } = this.#options;
-    const since = sendInitialEvents === false && from === 0 ? projection.revision : from;
+    for (const change of earlier?.changesSince(from) ?? []) this.#missed(change);
+    const known = earlier?.upTo ?? from;
+    const since = sendInitialEvents === false && from === 0 ? projection.revision : known;
     // A revision that is not here yet: what comes up to it is left out.
     this.#begunAt = Math.max(since, projection.revision);
     const missed = projection.revision > since ? projection.changesSince(since, resource) : [];
