@@ -85,7 +85,7 @@ export function treeText(root: Span, paint: Paint): string {
     paint("bold", `trace ${root.trace}`),
     paint(
       "dim",
-      `begun ${new Date(root.begun).toISOString()}; ${rows.length} steps in ` +
+      `begun ${new Date(root.begun).toISOString()}; ${rows.length} ${rows.length === 1 ? "step" : "steps"} in ` +
         `${duration(last - root.begun)}` +
         `${root.cause === undefined ? "" : `; woken by revision ${root.cause}`}`,
     ),
