@@ -24,26 +24,33 @@ export class Barrier {
   readonly #log: Log;
   readonly #replicas: number;
   readonly #readOnly: boolean;
+  readonly #isBusy: () => boolean;
   #asking: Promise<Revision> | undefined;
   #next: Promise<Revision> | undefined;
+  /** Who share the question that is asked next. */
+  #readers = 0;
+  #areMany = false;
 
-  /** A user that may only read asks the stream for its description. */
-  constructor(log: Log, options: { replicas: number; readOnly: boolean }) {
+  constructor(log: Log, options: BarrierOptions) {
     this.#log = log;
     this.#replicas = options.replicas;
     this.#readOnly = options.readOnly;
+    this.#isBusy = options.isBusy;
   }
 
   /** The last revision at some moment after the call. */
   head(): Promise<Revision> {
     this.#next ??= this.#askNext();
+    this.#readers += 1;
     return this.#next;
   }
 
   async #askNext(): Promise<Revision> {
     await this.#asking?.catch(() => 0);
-    // Under load a question costs about as much as all else that a read needs.
-    await lull(GATHER_MS);
+    // A question costs about as much as all else that a read needs; a single reader does not wait.
+    if (this.#areMany) await lull(GATHER_MS);
+    this.#areMany = this.#readers > 1;
+    this.#readers = 0;
     this.#next = undefined;
     const asking = this.#ask();
     this.#asking = asking;
@@ -52,7 +59,7 @@ export class Barrier {
 
   #ask(): Promise<Revision> {
     if (this.#replicas > 1) return this.#publish();
-    return this.#readOnly ? this.#log.head() : this.#publishInVain();
+    return this.#readOnly || this.#isBusy() ? this.#log.head() : this.#publishInVain();
   }
 
   async #publish(): Promise<Revision> {
@@ -61,7 +68,10 @@ export class Barrier {
     return seq;
   }
 
-  /** A message that the stream must refuse, which costs it less than to describe itself. */
+  /**
+   * A message that the stream must refuse, which costs it less than to describe itself. But it has
+   * to wait behind the batches that the stream is busy with; the description does not.
+   */
   async #publishInVain(): Promise<Revision> {
     const { error } = await this.#send(headersOf([IMPOSSIBLE]));
     const found = /\d+$/.exec(error?.description ?? "");
@@ -75,6 +85,14 @@ export class Barrier {
     const answer = await this.#log.requests.request(subject, "", options);
     return JSON.parse(Buffer.from(answer.data).toString()) as PublishAck;
   }
+}
+
+export interface BarrierOptions {
+  readonly replicas: number;
+  /** The user may not publish. */
+  readonly readOnly: boolean;
+  /** Batches are under way. */
+  readonly isBusy: () => boolean;
 }
 
 interface PublishAck {

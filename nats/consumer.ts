@@ -1,6 +1,7 @@
 import { createInbox, type Msg, nuid, type Subscription } from "nats";
 import type { Revision } from "../shared/store/store.ts";
 import type { Connection } from "./connect.ts";
+import { Deliveries } from "./deliveries.ts";
 import { Headers } from "./headers.ts";
 import type { Requests } from "./requests.ts";
 
@@ -41,6 +42,9 @@ interface CreateAnswer {
   readonly num_pending: number;
 }
 
+/** One event loop, one queue: consumers share what they may take of a turn. */
+const deliveries = new Deliveries<Msg>();
+
 /**
  * One ordered consumer: messages are pushed by the server in stream order, paced by its flow
  * control; anything that goes missing is noticed. It is not resumed: whoever uses it begins a new
@@ -52,6 +56,7 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #handler: ConsumerHandler;
   readonly #name = `cox-${nuid.next()}`;
+  readonly #receiver = { take: (message: Msg): void => this.#take(message) };
   #subscription: Subscription | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #heard = 0;
@@ -78,8 +83,7 @@ export class Consumer {
     this.#subscription = this.#connection.nats.subscribe(inbox, {
       callback: (error, message) => {
         if (error) this.#lose(error);
-        else if (this.#started) this.#take(message);
-        else this.#early.push(message);
+        else this.#arrived(message);
       },
     });
     const { stream } = this.#options;
@@ -95,7 +99,7 @@ export class Consumer {
       this.#started = true;
       const early = this.#early;
       this.#early = [];
-      for (const message of early) this.#take(message);
+      for (const message of early) deliveries.offer(this.#receiver, message);
     } catch (error) {
       this.close();
       throw error;
@@ -132,9 +136,16 @@ export class Consumer {
     };
   }
 
-  #take(message: Msg): void {
+  #arrived(message: Msg): void {
     if (this.#closed) return;
     this.#heard = performance.now();
+    if (this.#started) deliveries.offer(this.#receiver, message);
+    else this.#early.push(message);
+  }
+
+  /** In its turn; so the server learns that this side keeps up when it does, not before. */
+  #take(message: Msg): void {
+    if (this.#closed) return;
     const { subject, data } = message;
     const headers = new Headers(message);
     if (data.length === 0 && headers.status === 100) {

@@ -94,6 +94,7 @@ class JetStreamStore implements Store {
     this.#barrier = new Barrier(this.#log, {
       replicas: options.replicas ?? 1,
       readOnly: this.#readOnly,
+      isBusy: () => this.#writer.busy,
     });
   }
 

@@ -42,8 +42,6 @@ const QUEUE = "apiserver";
  * of them whatever else has arrived has its turn, so that people do not wait behind all of them.
  */
 const LIGHT: ReadonlySet<string> = new Set(["get", "watch", "token"]);
-/** When so much of a turn has passed, no other request or plan is begun in it. */
-const TURN_MS_MAX = 8;
 
 export interface BusServerOptions {
   /** As the apiserver. */
@@ -95,9 +93,6 @@ class BusServer {
   readonly #events: EventIndex;
   readonly #replica: string;
   readonly #underWay = new Set<Promise<void>>();
-  /** In the order of arrival; those that take a turn of the event loop together are short. */
-  readonly #waiting: (() => void)[] = [];
-  #turnDue = false;
   /** Plans under way by trace: a repetition joins the first. */
   readonly #plans = new Map<string, Promise<PlanResponse>>();
 
@@ -116,7 +111,7 @@ class BusServer {
 
   async settled(): Promise<void> {
     // A request may leave the parts of it behind.
-    while (this.#waiting.length > 0) for (const begin of this.#waiting.splice(0)) begin();
+    this.#context.turns.flush();
     await Promise.all(this.#underWay);
   }
 
@@ -127,24 +122,7 @@ class BusServer {
       this.#take(message);
       return;
     }
-    this.#inTurn(() => this.#take(message));
-  }
-
-  #inTurn(begin: () => void): void {
-    this.#waiting.push(begin);
-    if (!this.#turnDue) this.#beginSoon();
-  }
-
-  #beginSoon(): void {
-    const { timers, clock } = this.#context.runtime;
-    this.#turnDue = true;
-    timers.after(0, () => {
-      const turnEnds = clock.monotonic() + TURN_MS_MAX;
-      do this.#waiting.shift()?.();
-      while (this.#waiting.length > 0 && clock.monotonic() < turnEnds);
-      this.#turnDue = this.#waiting.length > 0;
-      if (this.#turnDue) this.#beginSoon();
-    });
+    this.#context.turns.push(() => this.#take(message));
   }
 
   #take(message: BusMessage): void {
@@ -204,7 +182,7 @@ class BusServer {
     const work = plans.map(
       (plan) =>
         new Promise<PlanResponse | StatusBody>((resolve) => {
-          this.#inTurn(() => resolve(this.#plan(user, plan)));
+          this.#context.turns.push(() => resolve(this.#plan(user, plan)));
         }),
     );
     return { responses: await Promise.all(work) };

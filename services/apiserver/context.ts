@@ -11,6 +11,7 @@ import { ListCache } from "./list-cache.ts";
 import { KeyLocks } from "./locks.ts";
 import type { Authorizer } from "./request.ts";
 import { Traces } from "./traces.ts";
+import { Turns } from "./turns.ts";
 import { WatchHub } from "./watch/hub.ts";
 
 /** The logs of DESIGN D7 that hold Kubernetes objects. */
@@ -49,6 +50,7 @@ export interface EngineContext extends EngineOptions {
   readonly logs: Readonly<Record<LogName, Log>>;
   readonly locks: KeyLocks;
   readonly traces: Traces;
+  readonly turns: Turns;
 }
 
 export function createContext(options: EngineOptions): EngineContext {
@@ -63,7 +65,8 @@ export function createContext(options: EngineOptions): EngineContext {
   const logs = { cluster: logOf("cluster"), events: logOf("events"), leases: logOf("leases") };
   const traces = new Traces();
   for (const { name, projection } of Object.values(logs)) traces.follow(name, projection);
-  return { ...options, logs, locks: new KeyLocks(), traces };
+  const turns = new Turns(options.runtime, logs.cluster.freshness);
+  return { ...options, logs, locks: new KeyLocks(), traces, turns };
 }
 
 /** The log of a kind. Kinds that are not stored have none of their own; they look at `cluster`. */

@@ -16,7 +16,8 @@ interface Staged {
 /**
  * What a decision reads and writes: the projection as it is now, and on top of it what was decided
  * so far. Each key's first write fixes the revision it replaces, so that the commit is refused when
- * the log has moved on. Nothing here waits: a decision sees one moment.
+ * the log has moved on. Nothing here waits: a decision sees one moment, unless it is made in
+ * parts that need not see the same.
  */
 export class Draft {
   readonly context: EngineContext;

@@ -4,6 +4,8 @@ import type { ProjectionReader } from "../../shared/store/view.ts";
 
 /** How long a read waits for the projection; as long as upstream waits for its cache. */
 export const FRESH_TIMEOUT_MS = 3000;
+/** How long to wait for the own commits before going on without: the log may be away. */
+const OWN_TIMEOUT_MS = 100;
 
 /**
  * Makes reads linearizable (DESIGN D6): asks the log for its end (the store shares one question
@@ -12,6 +14,7 @@ export const FRESH_TIMEOUT_MS = 3000;
 export class Freshness {
   readonly #store: Pick<Store, "head">;
   readonly #projection: ProjectionReader;
+  #committed: Revision = 0;
 
   constructor(store: Pick<Store, "head">, projection: ProjectionReader) {
     this.#store = store;
@@ -26,6 +29,17 @@ export class Freshness {
     const head = await this.#store.head();
     await this.reached(head);
     return head;
+  }
+
+  /** Something was committed here. */
+  committed(revision: Revision): void {
+    this.#committed = Math.max(this.#committed, revision);
+  }
+
+  /** undefined, or resolves, when the projection shows what was committed here, or soon anyway. */
+  own(): Promise<void> | undefined {
+    if (this.#projection.revision >= this.#committed) return undefined;
+    return this.#projection.waitFor(this.#committed, OWN_TIMEOUT_MS).catch(() => undefined);
   }
 
   /** @throws StatusError "Too large resource version" after FRESH_TIMEOUT_MS. */

@@ -40,7 +40,7 @@ export async function commitPlan(
       log,
       keys: steps.flatMap(keysOf),
       headers: { actor, replica, trace, cause },
-      decide: (draft) => ({ type: "decided", results: decideAll(draft, steps) }),
+      decide: (draft) => decideAll(draft, steps),
       alreadyDone: () => {
         const result = done();
         return result ? { type: "earlier", result } : undefined;
@@ -121,13 +121,25 @@ function keysOf({ action }: Step): Key[] {
   return action.op === "bind" ? [action.key, FENCE_KEY] : [action.key];
 }
 
-/** Each action on top of those before it. */
-function decideAll(draft: Draft, steps: readonly Step[]): Decision[] {
-  const results = steps.map((step) => decideOrDrop(draft, step));
+/**
+ * Each action on top of those before it. Those on many pods go on in a later turn when one has
+ * taken long: each is guarded by its own pod's revision, and none looks at what others did.
+ */
+async function decideAll(draft: Draft, steps: readonly Step[]): Promise<Outcome> {
+  const results: Decision[] = [];
+  for (const step of steps) {
+    results.push(decideOrDrop(draft, step));
+    const rest = isApart(step) ? draft.context.turns.rest() : undefined;
+    if (rest) await rest;
+  }
   if (draft.size > WRITES_PER_COMMIT_MAX) {
     throw badRequest(`a plan may write at most ${WRITES_PER_COMMIT_MAX} keys, not ${draft.size}`);
   }
-  return results;
+  return { type: "decided", results };
+}
+
+function isApart({ action, asked }: Step): boolean {
+  return asked.table.plural === "pods" && (action.op === "create" || action.op === "delete");
 }
 
 function decideOrDrop(draft: Draft, step: Step): Decision {

@@ -30,10 +30,10 @@ export interface WriteJob<T> {
   readonly headers: WriteHeaders;
   readonly dryRun?: boolean;
   /**
-   * Decides on one moment and stages the writes. Synchronous. May be called again on a newer
-   * moment, with a fresh draft. Throws StatusError to refuse.
+   * Decides on one moment and stages the writes. May be called again on a newer moment, with a
+   * fresh draft. Throws StatusError to refuse. A promise: of parts that each see their own moment.
    */
-  decide(draft: Draft): T;
+  decide(draft: Draft): T | Promise<T>;
   /** True when a refused commit turns out to be this job's own, sent earlier by another replica. */
   alreadyDone?(): T | undefined;
 }
@@ -106,7 +106,7 @@ function settle(
 async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Written<T>> {
   let fresh = false;
   for (let conflicts = 0; ; ) {
-    const decided = decideOnce(context, job, fresh);
+    const decided = await decideOnce(context, job, fresh);
     if (decided === undefined) {
       await catchUp(context, job.log);
       fresh = true;
@@ -116,7 +116,9 @@ async function attempts<T>(context: EngineContext, job: WriteJob<T>): Promise<Wr
     if (writes.length === 0 || job.dryRun || !log) return nothingWritten(result);
     lend(log, writes, objects);
     try {
-      return new Written(result, writes, await log.store.commit(writes, job.headers));
+      const revisions = await log.store.commit(writes, job.headers);
+      log.freshness.committed(revisions.at(-1) ?? 0);
+      return new Written(result, writes, revisions);
     } catch (error) {
       takeBack(log, writes);
       const conflicted = error instanceof ConflictError;
@@ -156,10 +158,11 @@ async function catchUp({ logs }: EngineContext, log: Log): Promise<void> {
 }
 
 /** undefined: the answer is not to be trusted before the projection has caught up. */
-function decideOnce<T>(context: EngineContext, job: WriteJob<T>, fresh: boolean) {
+async function decideOnce<T>(context: EngineContext, job: WriteJob<T>, fresh: boolean) {
   const draft = new Draft(context, context.runtime.clock.now());
   try {
-    const result = job.decide(draft);
+    const deciding = job.decide(draft);
+    const result = deciding instanceof Promise ? await deciding : deciding;
     const staged = draft.writes();
     if (!fresh && (staged.writes.length === 0 || job.dryRun)) return undefined;
     return { result, ...staged };

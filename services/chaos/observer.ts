@@ -1,22 +1,27 @@
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { History } from "../../shared/log/history.ts";
-import type { Key, Version, Watch } from "../../shared/store/store.ts";
+import type { Key, Revision, Version, Watch } from "../../shared/store/store.ts";
 import type { Work } from "./recovery.ts";
 
 const DEPLOYMENTS = "deployments.apps/";
-/** Enough to find the commit of a decision that was read a few seconds later. */
-const COMMITS_KEPT = 50_000;
+/** Enough to know of what was decided when the decision is read a few seconds later. */
+const TIMES_KEPT = 100_000;
+const PODS = "pods/";
 
 /** What can be seen of the cluster in its log: how its Deployments are, and who commits. */
 export class LogObserver {
   readonly deployments = new Map<Key, KubernetesObject>();
-  /** What nodes' agents wrote. */
+  /** What nodes' agents wrote about pods. */
   readonly nodeWork: Work[] = [];
   commits = 0;
   revision = 0;
   onDeployment: (key: Key, deployment: KubernetesObject | undefined) => void = () => undefined;
   readonly #history: History;
-  readonly #commitTimes = new Map<string, number>();
+  /** By trace, and by revision. */
+  readonly #commitTimes = new Map<string | Revision, number>();
+  readonly #podsCreated = new Map<Key, number>();
+  /** When each pod that is there was last written. */
+  readonly #podsWritten = new Map<Key, number>();
   #watch: Watch | undefined;
 
   constructor(history: History) {
@@ -57,27 +62,54 @@ export class LogObserver {
     return { wanted, available };
   }
 
-  /** When the log took the commit of a trace; undefined when that is not known. */
-  commitTime(trace: string): number | undefined {
-    return this.#commitTimes.get(trace);
+  /** When the log took a revision, or the commit of a trace; undefined when that is not known. */
+  commitTime(of: string | Revision): number | undefined {
+    return this.#commitTimes.get(of);
   }
 
-  #take({ key, value, headers, time, more, revision }: Version): void {
+  /** When a pod was created that is there, or was lately. */
+  podCreated(key: Key): number | undefined {
+    return this.#podsCreated.get(key);
+  }
+
+  #take(version: Version): void {
+    const { key, value, headers, time, more, revision } = version;
     this.revision = revision;
     if (!more) this.commits++;
-    this.#commitTimes.set(headers.trace, time);
-    if (this.#commitTimes.size > COMMITS_KEPT) {
-      const [oldest] = this.#commitTimes.keys();
-      this.#commitTimes.delete(oldest as string);
-    }
-    if (/^node/.test(headers.replica)) {
-      this.nodeWork.push({ actor: "node agents", replica: headers.replica, key, at: time });
-    }
+    keep(this.#commitTimes, headers.trace, time);
+    keep(this.#commitTimes, revision, time);
+    if (key.startsWith(PODS)) this.#takePod(version);
     if (!key.startsWith(DEPLOYMENTS)) return;
     const object = value === null ? undefined : (JSON.parse(`${value}`) as KubernetesObject);
     if (object === undefined) this.deployments.delete(key);
     else this.deployments.set(key, object);
     this.onDeployment(key, object);
+  }
+
+  #takePod({ key, value, headers, time }: Version): void {
+    const before = this.#podsWritten.get(key);
+    if (before === undefined) keep(this.#podsCreated, key, time);
+    else if (headers.actor === "kubelet") {
+      this.nodeWork.push({
+        actor: "kubelet",
+        replica: headers.replica,
+        key,
+        at: time,
+        due: before,
+      });
+    }
+    if (value === null) this.#podsWritten.delete(key);
+    else this.#podsWritten.set(key, time);
+  }
+}
+
+/** The oldest makes room. */
+function keep<Id>(times: Map<Id, number>, id: Id, time: number): void {
+  times.set(id, time);
+  if (times.size <= TIMES_KEPT) return;
+  for (const oldest of times.keys()) {
+    times.delete(oldest);
+    return;
   }
 }
 

@@ -1,6 +1,11 @@
 import type { Bus } from "../../shared/actor/bus.ts";
 import type { ActorDependencies } from "../../shared/actor/dependencies.ts";
-import { type ProcessState, sendOrder, sendToEvery } from "../../shared/actor/orders.ts";
+import {
+  type ActorState,
+  type ProcessState,
+  sendOrder,
+  sendToEvery,
+} from "../../shared/actor/orders.ts";
 import { names } from "../../shared/faults/language.ts";
 import type { SignalOrder, Struck, SupervisedProcess } from "./orders.ts";
 import type { FaultSpec } from "./process/spec.ts";
@@ -14,10 +19,12 @@ const SCALE_MS = 120_000;
 
 /** A process as it may be struck. */
 export interface Target extends SupervisedProcess {
-  /** It answers orders; of a NATS server nobody asks that. */
+  /** It has started and answers orders; of a NATS server nobody asks that. */
   readonly answers: boolean;
   /** The actors that it runs, where it says so. */
   readonly actors: readonly string[];
+  /** What it says of each. */
+  readonly replicas: readonly ActorState[];
 }
 
 /** Breaks and mends the processes of a cluster, by orders over its bus. */
@@ -41,14 +48,16 @@ export class Operator {
     const { processes } = answer as { readonly processes: SupervisedProcess[] };
     const running = processes.filter(({ name, pid }) => name !== NATS_SERVER && pid !== null);
     const states = await this.states(running.length);
-    const actors = new Map(
-      states.map(({ process, actors }) => [process, actors.map(({ actor }) => actor)]),
-    );
-    return processes.map((each) => ({
-      ...each,
-      answers: actors.has(each.name) || each.name === NATS_SERVER,
-      actors: actors.get(each.name) ?? [],
-    }));
+    const said = new Map(states.map(({ process, actors }) => [process, actors]));
+    return processes.map((each) => {
+      const replicas = said.get(each.name) ?? [];
+      return {
+        ...each,
+        answers: replicas.length > 0 || each.name === NATS_SERVER,
+        actors: replicas.map(({ actor }) => actor),
+        replicas,
+      };
+    });
   }
 
   /** What processes say of themselves; waits no longer when so many have. */

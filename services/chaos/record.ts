@@ -21,13 +21,17 @@ export interface ChaosRecord {
   readonly faults: readonly FaultEvent[];
   /** Strikes that the limits forbade. */
   readonly spared: number;
-  readonly processes: readonly ProcessLine[];
+  readonly processes: readonly Line<ProcessState>[];
+  /** By actor: how many replicas were at work. */
+  readonly actors: readonly Line<number>[];
   readonly scalings: readonly { readonly at: number; readonly what: string }[];
   readonly rollouts: readonly Rollout[];
   /** One a second. */
   readonly samples: readonly Sample[];
   readonly invariants: readonly InvariantResult[];
   readonly violations: readonly Violation[];
+  /** Revisions of the run on which no invariant could be checked. */
+  readonly unchecked: number;
   readonly writes: {
     readonly acknowledged: number;
     readonly failed: number;
@@ -36,7 +40,20 @@ export interface ChaosRecord {
     /** The longest time without an acknowledgement. */
     readonly longestGapMs: number;
   };
+  /** By actor, and of all together. */
   readonly recovery: readonly RecoveryRow[];
+  /** What the figures are made of: kills after which there was something to do. */
+  readonly recovered: readonly Recovered[];
+}
+
+/** How an actor of a process that was killed was taken over. */
+export interface Recovered {
+  readonly actor: string;
+  readonly process: string;
+  /** When it was killed. */
+  readonly at: number;
+  /** Milliseconds until somebody went on; absent: there was nothing to go on with. */
+  readonly ms?: number;
 }
 
 /** A fault that happened to one process. */
@@ -49,16 +66,19 @@ export interface FaultEvent {
   readonly detail: string;
 }
 
-export interface ProcessLine {
+/** How something was during the run; between spans it was not there. */
+export interface Line<State> {
   readonly name: string;
-  readonly spans: readonly ProcessSpan[];
+  readonly spans: readonly Span<State>[];
 }
 
-export interface ProcessSpan {
+export interface Span<State> {
   readonly from: number;
   readonly to: number;
-  readonly state: "up" | "starting" | "paused" | "down";
+  readonly state: State;
 }
+
+export type ProcessState = "up" | "starting" | "paused" | "down";
 
 export interface Rollout {
   readonly name: string;
@@ -97,7 +117,9 @@ export interface RecoveryRow {
 }
 
 /** True when the run found nothing wrong. */
-export function isGood({ aborted, violations, writes, rollouts }: ChaosRecord): boolean {
+export function isGood(record: ChaosRecord): boolean {
+  const { aborted, violations, unchecked, writes, rollouts } = record;
   const stuck = rollouts.some(({ to }) => to === undefined);
-  return aborted === undefined && violations.length === 0 && writes.lost.length === 0 && !stuck;
+  const broken = violations.length + unchecked + writes.lost.length;
+  return aborted === undefined && broken === 0 && !stuck;
 }

@@ -1,10 +1,20 @@
+import { ownerAmong } from "../../shared/actor/membership.ts";
 import type { Key } from "../../shared/store/store.ts";
-import type { RecoveryRow } from "./record.ts";
+import type { Target } from "./operator.ts";
+import type { Recovered, RecoveryRow } from "./record.ts";
 
+/** What a process that was killed had been running. */
 export interface Kill {
   readonly process: string;
-  readonly pid: number;
   readonly at: number;
+  readonly replicas: readonly KilledReplica[];
+}
+
+interface KilledReplica {
+  readonly actor: string;
+  readonly replica: string;
+  /** All replicas of the actor that were at work then, itself among them. */
+  readonly members: readonly string[];
 }
 
 /** Something that a replica of an actor did for a key. */
@@ -13,81 +23,111 @@ export interface Work {
   readonly replica: string;
   readonly key: Key;
   readonly at: number;
+  /** Since when it was to be done. */
+  readonly due: number;
 }
 
 /** After so long without work nothing was to be done. */
 const WITHIN_MS = 15_000;
+/** Work that came up later than this would have been done by whoever had taken over by then. */
+const DUE_MS = 500;
+
+/** Agents of a node: nobody takes over for them, their process's next life goes on. */
+const OF_THE_NODE: ReadonlySet<string> = new Set(["kubelet", "proxy", "dns"]);
+
+/** What becomes of its keys is known of the actors that share them. */
+export function killOf({ name, replicas }: Target, at: number, targets: readonly Target[]): Kill {
+  const working = targets.filter(({ pid, paused }) => pid !== null && !paused);
+  const all = working.flatMap((target) => target.replicas);
+  const killed = replicas.map(({ actor, replica }) => ({
+    actor,
+    replica,
+    members: all.filter((each) => each.actor === actor).map((each) => each.replica),
+  }));
+  return { process: name, at, replicas: killed };
+}
 
 /**
- * How long after each kill another replica of an actor first did something for a key that the dead
- * one had been the last to do something for. Measured in one pass over all work, by time.
+ * How long after each kill somebody else first did something for a key of the dead replica that was
+ * due by then: an upper bound of the time in which nobody looked after its keys.
  */
 export class Recovery {
-  readonly #rows = new Map<string, { kills: number; times: number[] }>();
+  /** One for each actor of each process that was killed. */
+  readonly measured: Recovered[] = [];
 
   /** What was measured directly: an actor that has no keys. */
-  add(actor: string, ms: number | undefined): void {
-    const row = this.#rows.get(actor) ?? { kills: 0, times: [] };
-    row.kills++;
-    if (ms !== undefined) row.times.push(ms);
-    this.#rows.set(actor, row);
+  add(recovered: Recovered): void {
+    this.measured.push(recovered);
   }
 
   /** Both may be in any order. */
   addWork(kills: readonly Kill[], work: readonly Work[]): void {
-    const byTime = [...work].sort((a, b) => a.at - b.at);
-    const pending = [...kills].sort((a, b) => a.at - b.at);
-    const owners = new Map<string, string>();
-    const actorsOf = new Map<string, Set<string>>();
-    let open: OpenKill[] = [];
-    for (const { actor, replica, key, at } of byTime) {
-      while (pending[0] !== undefined && pending[0].at < at) {
-        open.push(...openKills(pending.shift() as Kill, actorsOf));
-      }
-      const owned = `${actor} ${key}`;
-      const before = owners.get(owned);
-      open = open.filter((kill) => {
-        if (at - kill.at > WITHIN_MS) {
-          this.add(kill.actor, undefined);
-          return false;
-        }
-        if (kill.actor !== actor || before !== kill.replica || replica === before) return true;
-        this.add(actor, at - kill.at);
-        return false;
-      });
-      owners.set(owned, replica);
-      const actors = actorsOf.get(replica);
-      if (actors === undefined) actorsOf.set(replica, new Set([actor]));
-      else actors.add(actor);
+    const byActor = new Map<string, Work[]>();
+    for (const each of [...work].sort((a, b) => a.at - b.at)) {
+      const same = byActor.get(each.actor);
+      if (same === undefined) byActor.set(each.actor, [each]);
+      else same.push(each);
     }
-    for (const { actor } of open) this.add(actor, undefined);
+    for (const kill of kills) {
+      for (const killed of kill.replicas) {
+        const resumed = resumedAt(byActor.get(killed.actor) ?? [], kill, killed);
+        const ms = resumed === undefined ? {} : { ms: resumed - kill.at };
+        this.add({ actor: killed.actor, process: kill.process, at: kill.at, ...ms });
+      }
+    }
   }
 
   rows(): RecoveryRow[] {
-    return [...this.#rows]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([actor, { kills, times }]) => {
-        const sorted = [...times].sort((a, b) => a - b);
-        const measured = sorted.length;
-        const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
-        return { actor, kills, measured, p50, p99, worst: sorted.at(-1) ?? 0 };
-      });
+    const actors = [...new Set(this.measured.map(({ actor }) => actor))].sort();
+    return actors.map((name) =>
+      rowOf(
+        name,
+        this.measured.filter(({ actor }) => actor === name),
+      ),
+    );
+  }
+
+  /** Of all actors together. */
+  total(): RecoveryRow {
+    return rowOf("all", this.measured);
   }
 }
 
-interface OpenKill {
-  readonly actor: string;
-  readonly replica: string;
-  readonly at: number;
+/** When somebody else first did what had been the dead one's; the work is in order of time. */
+function resumedAt(work: readonly Work[], kill: Kill, killed: KilledReplica): number | undefined {
+  const until = kill.at + WITHIN_MS;
+  for (let index = firstAfter(work, kill.at); index < work.length; index++) {
+    const each = work[index] as Work;
+    if (each.at > until) return undefined;
+    if (resumes(each, kill, killed)) return each.at;
+  }
+  return undefined;
 }
 
-/** One for each actor that the dead process had been seen to work as. */
-function openKills(
-  { process, pid, at }: Kill,
-  actorsOf: ReadonlyMap<string, ReadonlySet<string>>,
-): OpenKill[] {
-  const replica = `${process}-${pid}`;
-  return [...(actorsOf.get(replica) ?? [])].map((actor) => ({ actor, replica, at }));
+function resumes(work: Work, { process, at }: Kill, killed: KilledReplica): boolean {
+  const { replica, key, due } = work;
+  if (replica === killed.replica || due > at + DUE_MS) return false;
+  if (OF_THE_NODE.has(killed.actor)) return replica.startsWith(`${process}-`);
+  return ownerAmong(killed.members, key) === killed.replica;
+}
+
+/** Index of the first that is later; they are in order of time. */
+function firstAfter(work: readonly Work[], at: number): number {
+  let low = 0;
+  let high = work.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((work[middle] as Work).at > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function rowOf(actor: string, measured: readonly Recovered[]): RecoveryRow {
+  const sorted = measured.flatMap(({ ms }) => (ms === undefined ? [] : [ms])).sort((a, b) => a - b);
+  const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
+  const kills = measured.length;
+  return { actor, kills, measured: sorted.length, p50, p99, worst: sorted.at(-1) ?? 0 };
 }
 
 /** The value that so much of the sorted values do not exceed; 0 of none. */

@@ -3,12 +3,10 @@ import { drawIn } from "../../shared/faults/timetable.ts";
 import type { RandomStream, Runtime } from "../../shared/runtime/runtime.ts";
 import type { Key } from "../../shared/store/store.ts";
 import type { ClusterApi } from "./api.ts";
+import { insist } from "./insist.ts";
 import { isComplete, type LogObserver } from "./observer.ts";
 import type { Rollout } from "./record.ts";
-import { deploymentOf, type Workload } from "./workload.ts";
-
-const RETRY_MS = 100;
-const INSIST_MS = 30_000;
+import { deploymentOf, namespaceOf, serviceOf, type Workload } from "./workload.ts";
 
 /** Deployments that are rolled again and again. */
 export class Rollouts {
@@ -30,15 +28,16 @@ export class Rollouts {
     observer.onDeployment = (key, deployment) => this.#see(key, deployment);
   }
 
-  /** The namespace and its Deployments. */
+  /** The namespace, its Deployments and their Services. */
   async prepare(): Promise<void> {
-    const { namespace } = this.#workload;
-    const object = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
-    await this.#insist("POST", "/api/v1/namespaces", object);
+    const { namespace, services } = this.#workload;
+    await this.#insist("POST", "/api/v1/namespaces", namespaceOf(namespace));
     await Promise.all(
-      this.#names().map((name) =>
-        this.#insist("POST", this.#path(), deploymentOf(this.#workload, name)),
-      ),
+      this.#names().map(async (name) => {
+        await this.#insist("POST", this.#path(), deploymentOf(this.#workload, name));
+        if (!services) return;
+        await this.#insist("POST", `/api/v1/namespaces/${namespace}/services`, serviceOf(name));
+      }),
     );
   }
 
@@ -108,24 +107,8 @@ export class Rollouts {
     this.done.push({ name: nameOf(key), from: rolling.from, to });
   }
 
-  /** Asks again until it is done; what is there already, or gone, is. */
-  async #insist(method: string, path: string, body?: object): Promise<string> {
-    const { clock, timers } = this.#runtime;
-    const deadline = clock.monotonic() + INSIST_MS;
-    let last = "";
-    while (clock.monotonic() < deadline) {
-      try {
-        const answer = await this.#api.ask(method, path, body);
-        if (answer.code < 300) return answer.body;
-        if (method === "POST" && answer.code === 409) return answer.body;
-        if (method === "DELETE" && answer.code === 404) return answer.body;
-        last = `${answer.code} ${answer.body}`;
-      } catch (error) {
-        last = (error as Error).message;
-      }
-      await timers.sleep(RETRY_MS);
-    }
-    throw new Error(`${method} ${path} did not succeed in ${INSIST_MS} ms: ${last}`);
+  #insist(method: string, path: string, body?: object): Promise<string> {
+    return insist(this.#runtime, this.#api, method, path, body);
   }
 }
 

@@ -1,20 +1,24 @@
 import type { Running } from "../../shared/actor/dependencies.ts";
+import { parseKey } from "../../shared/api/key.ts";
+import { logOf } from "../../shared/api/kinds.ts";
 import { durationText } from "../../shared/faults/duration.ts";
 import type { Faults } from "../../shared/faults/language.ts";
 import { unsupportedLive } from "../../shared/faults/support.ts";
 import { drawIn } from "../../shared/faults/timetable.ts";
+import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { History } from "../../shared/log/history.ts";
 import type { RandomStream, Runtime } from "../../shared/runtime/runtime.ts";
 import { followLog } from "../verify/follow.ts";
 import { INVARIANTS } from "../verify/invariants.ts";
 import { verifyStretch } from "../verify/stretch.ts";
-import type { Violation } from "../verify/verifier.ts";
+import type { Verifier, Violation } from "../verify/verifier.ts";
 import type { ClusterApi } from "./api.ts";
+import { Lines, processStates, replicaCounts } from "./lines.ts";
+import { Namespaces } from "./namespaces.ts";
 import { LogObserver } from "./observer.ts";
 import { NATS_SERVER, type Operator, type Target } from "./operator.ts";
-import { ProcessLines } from "./process-lines.ts";
-import type { ChaosRecord, FaultEvent, Sample } from "./record.ts";
-import { type Kill, Recovery, type Work } from "./recovery.ts";
+import type { ChaosRecord, FaultEvent, ProcessState, Sample } from "./record.ts";
+import { type Kill, killOf, Recovery, type Work } from "./recovery.ts";
 import { Rollouts } from "./rollouts.ts";
 import { Strikes } from "./strikes.ts";
 import type { Workload } from "./workload.ts";
@@ -38,14 +42,17 @@ export interface RunOptions {
   readonly say: (line: string) => void;
 }
 
+const APISERVER = "apiserver";
 const SAMPLE_MS = 1_000;
 const DECISIONS_MS = 5_000;
 /** Records come in a little after they were made. */
 const RECORDED_LATE_MS = 3_000;
 const SETTLED_POLL_MS = 250;
 const STEADY_MS = 30_000;
-/** Behind the log by this much, invariants have been checked. */
-const CHECKED_MS = 5_000;
+/** Revisions. An actor is asked a moment before its log is. */
+const LAG_MAX = 200;
+/** Invariants are checked a few seconds behind the log; later still when it had been away. */
+const CHECKED_MS_MAX = 20_000;
 
 /** One run of a fault file on a live cluster. */
 export class ChaosRun {
@@ -53,8 +60,10 @@ export class ChaosRun {
   readonly #observer: LogObserver;
   readonly #writers: Writers;
   readonly #rollouts: Rollouts;
+  readonly #namespaces: Namespaces;
   readonly #strikes: Strikes;
-  readonly #lines: ProcessLines;
+  readonly #processes = new Lines<ProcessState>();
+  readonly #replicas = new Lines<number>();
   readonly #recovery = new Recovery();
   readonly #events: FaultEvent[] = [];
   readonly #kills: Kill[] = [];
@@ -76,13 +85,13 @@ export class ChaosRun {
     this.#observer = new LogObserver(history);
     this.#writers = new Writers(runtime, api, workload.namespace);
     this.#rollouts = new Rollouts(workload, runtime, api, this.#observer);
-    this.#lines = new ProcessLines(runtime);
+    this.#namespaces = new Namespaces(workload, runtime, api, options.say);
     this.#strikes = new Strikes({
       faults,
       runtime,
       random,
       operator,
-      onKill: (target, at) => this.#killed(target, at),
+      onKill: (target, at, targets) => this.#killed(target, at, targets),
       onEvent: (event) => this.#events.push(event),
     });
   }
@@ -112,9 +121,9 @@ export class ChaosRun {
     say("faults are over; waiting until everything has come right");
     const to = runtime.clock.now();
     await this.#end();
-    await runtime.timers.sleep(CHECKED_MS);
+    const unchecked = await this.#untilChecked(invariants.verifier);
     await invariants.stop();
-    const record = await this.#record(from, to);
+    const record = await this.#record({ from, to, unchecked });
     this.#observer.stop();
     await this.#rollouts.cleanUp().catch((error: Error) => say(error.message));
     return record;
@@ -125,7 +134,7 @@ export class ChaosRun {
     const deadline = runtime.clock.monotonic() + STEADY_MS;
     for (;;) {
       const targets = await operator.targets();
-      const wrong = targets.filter(({ pid, paused, answers }) => !pid || paused || !answers);
+      const wrong = [...unreachable(targets), ...(await this.#laggards(targets))];
       if (wrong.length === 0 || ignoreState) {
         this.#unsupported = unsupportedLive(
           faults,
@@ -135,14 +144,30 @@ export class ChaosRun {
         return;
       }
       if (runtime.clock.monotonic() > deadline) {
-        const names = wrong.map(({ name }) => name).join(", ");
-        throw new Error(`The cluster is not well: ${names} cannot be reached.`);
+        throw new Error(`The cluster is not well: ${wrong.slice(0, 5).join(", ")}.`);
       }
       await runtime.timers.sleep(SETTLED_POLL_MS);
     }
   }
 
-  async #watchInvariants(): Promise<Running> {
+  /** Who is further behind its log than goes by when everything is well. */
+  async #laggards(targets: readonly Target[]): Promise<string[]> {
+    const { logs } = this.#options.history;
+    const names = ["cluster", "events", "leases"] as const;
+    const heads = await Promise.all(
+      names.map(async (log) => [log, await logs[log].head()] as const),
+    );
+    const headOf = new Map(heads);
+    return targets.flatMap(({ replicas }) =>
+      replicas.flatMap(({ replica, actor, log, revision }) => {
+        const head = log && headOf.get(log);
+        if (head === undefined || revision === undefined || head - revision <= LAG_MAX) return [];
+        return [`${actor} of ${replica} is ${head - revision} revisions behind`];
+      }),
+    );
+  }
+
+  async #watchInvariants(): Promise<Running & { readonly verifier: Verifier }> {
     const { history, runtime } = this.#options;
     const head = await history.logs.cluster.head();
     const onViolation = (violation: Violation): void => {
@@ -152,7 +177,19 @@ export class ChaosRun {
     const begun = await verifyStretch(history, { from: head, to: head }, onViolation);
     const onFailure = (error: Error): void =>
       this.#options.say(`the invariants could not be checked: ${error.message}`);
-    return followLog({ runtime, history, ...begun, onViolation, onFailure });
+    const following = followLog({ runtime, history, ...begun, onViolation, onFailure });
+    return { ...following, verifier: begun.verifier };
+  }
+
+  /** Revisions that stay unchecked of what the log has now. */
+  async #untilChecked(verifier: Verifier): Promise<number> {
+    const { clock, timers } = this.#options.runtime;
+    const { revision } = this.#observer;
+    const deadline = clock.monotonic() + CHECKED_MS_MAX;
+    while (verifier.revision < revision && clock.monotonic() < deadline) {
+      await timers.sleep(SETTLED_POLL_MS);
+    }
+    return Math.max(0, revision - verifier.revision);
   }
 
   #begin(): void {
@@ -160,6 +197,7 @@ export class ChaosRun {
     const { timers } = runtime;
     this.#writers.start(workload.writers);
     this.#rollouts.start();
+    this.#namespaces.start();
     this.#strikes.start();
     this.#scaleLater();
     this.#cancels.push(
@@ -201,24 +239,29 @@ export class ChaosRun {
     });
   }
 
-  #killed({ name, pid }: Target, at: number): void {
-    if (pid !== null) this.#kills.push({ process: name, pid, at });
-    const direct = name === NATS_SERVER || name.startsWith("apiserver");
-    if (!direct || this.#options.workload.writers === 0) return;
-    const actor = name.replace(/-\d+$/, "");
-    void this.#writers.next().then((ms) => this.#recovery.add(actor, ms));
+  #killed(target: Target, at: number, targets: readonly Target[]): void {
+    const direct = target.name === NATS_SERVER || target.actors.includes(APISERVER);
+    if (!direct) this.#kills.push(killOf(target, at, targets));
+    else if (this.#options.workload.writers > 0) {
+      const process = target.name;
+      const actor = process === NATS_SERVER ? NATS_SERVER : APISERVER;
+      void this.#writers.next().then((ms) => this.#recovery.add({ actor, process, at, ms }));
+    }
   }
 
   #sample(): void {
     const { acknowledged, failed } = this.#writers;
     const { commits } = this.#observer;
     const before = this.#counted;
-    this.#counted = { written: acknowledged.length, refused: failed, commits };
-    this.#lines.see(this.#strikes.targets);
+    this.#counted = { written: acknowledged, refused: failed, commits };
+    const { targets } = this.#strikes;
+    const at = this.#options.runtime.clock.now();
+    this.#processes.see(processStates(targets), at);
+    this.#replicas.see(replicaCounts(targets), at);
     this.#samples.push({
-      at: this.#options.runtime.clock.now(),
+      at,
       ...this.#observer.availability(),
-      written: acknowledged.length - before.written,
+      written: acknowledged - before.written,
       refused: failed - before.refused,
       commits: commits - before.commits,
     });
@@ -229,21 +272,40 @@ export class ChaosRun {
     const from = this.#decisionsUpTo;
     const to = runtime.clock.now() - RECORDED_LATE_MS;
     if (to <= from) return;
+    const records = await history.decisions({ from, to });
+    // Another reading may have been under way.
+    if (this.#decisionsUpTo !== from) return;
     this.#decisionsUpTo = to + 1;
-    for (const { actor, replica, key, now, trace } of await history.decisions({ from, to })) {
-      this.#work.push({ actor, replica, key, at: this.#observer.commitTime(trace) ?? now });
+    for (const record of records) {
+      const { actor, replica, key, now, trace } = record;
+      // Node agents' work is seen in the log; what expires is done when the clock says so.
+      if (actor === "kubelet" || logOf(parseKey(key).resource) !== "cluster") continue;
+      const due = this.#dueSince(record);
+      // What no change has caused is done by the clock.
+      if (due === undefined) continue;
+      const at = this.#observer.commitTime(trace) ?? now;
+      this.#work.push({ actor, replica, key, at, due });
     }
+  }
+
+  /** When what a decision answers had happened; a pass of the scheduler answers many pods. */
+  #dueSince({ actor, key, cause }: DecisionRecord): number | undefined {
+    return actor === "scheduler"
+      ? this.#observer.podCreated(key)
+      : this.#observer.commitTime(cause);
   }
 
   /** Everything comes to an end, with time to do so. */
   async #end(): Promise<void> {
     this.#ending = true;
-    await Promise.all([this.#rollouts.stop(), this.#writers.stop()]);
+    await Promise.all([this.#rollouts, this.#namespaces, this.#writers].map((each) => each.stop()));
     await this.#settled(this.#options.workload.settleWithin);
     for (const cancel of this.#cancels) cancel();
     this.#sample();
     await this.#options.runtime.timers.sleep(RECORDED_LATE_MS + 1);
-    await this.#readDecisions();
+    await this.#readDecisions().catch((error: Error) =>
+      this.#options.say(`the last decisions are not known: ${error.message}`),
+    );
   }
 
   async #settled(withinMs: number): Promise<boolean> {
@@ -260,7 +322,7 @@ export class ChaosRun {
     return this.#observer.unsettled().slice(0, 5).join(", ");
   }
 
-  async #record(from: number, to: number): Promise<ChaosRecord> {
+  async #record(measured: Pick<ChaosRecord, "from" | "to" | "unchecked">): Promise<ChaosRecord> {
     const { file, seed, cluster } = this.#options;
     this.#recovery.addWork(this.#kills, [...this.#work, ...this.#observer.nodeWork]);
     const { acknowledged, failed, longestGapMs } = this.#writers;
@@ -269,14 +331,14 @@ export class ChaosRun {
       format: 1,
       file,
       seed,
-      from,
-      to,
+      ...measured,
       ...(this.#aborted === undefined ? {} : { aborted: this.#aborted }),
       cluster,
       unsupported: this.#unsupported,
       faults: this.#events,
       spared: this.#strikes.spared,
-      processes: this.#lines.lines(),
+      processes: this.#processes.lines(),
+      actors: this.#replicas.lines(),
       scalings: this.#scalings,
       rollouts: [...this.#rollouts.done, ...this.#rollouts.unfinished()],
       samples: this.#samples,
@@ -285,8 +347,14 @@ export class ChaosRun {
         return { name, promise, broken };
       }),
       violations: this.#violations,
-      writes: { acknowledged: acknowledged.length, failed, lost, longestGapMs },
-      recovery: this.#recovery.rows(),
+      writes: { acknowledged, failed, lost, longestGapMs },
+      recovery: [...this.#recovery.rows(), this.#recovery.total()],
+      recovered: this.#recovery.measured.filter(({ ms }) => ms !== undefined),
     };
   }
+}
+
+function unreachable(targets: readonly Target[]): string[] {
+  const wrong = targets.filter(({ pid, paused, answers }) => !pid || paused || !answers);
+  return wrong.map(({ name }) => `${name} cannot be reached`);
 }

@@ -23,7 +23,8 @@ export interface StrikesOptions {
   /** What is drawn follows from it. */
   readonly random: RandomStream;
   readonly operator: Operator;
-  readonly onKill: (target: Target, at: number) => void;
+  /** Told of a kill, and of all processes as they were just before it. */
+  readonly onKill: (target: Target, at: number, targets: readonly Target[]) => void;
   readonly onEvent: (event: FaultEvent) => void;
 }
 
@@ -42,8 +43,8 @@ export class Strikes {
   readonly #options: StrikesOptions;
   readonly #timetable: Timetable;
   readonly #held = new Map<string, Held>();
-  /** By process: since when the fault that lasts is in it. */
-  readonly #lasting = new Map<string, FaultSpec>();
+  /** By process and fault: what lasts in it. */
+  readonly #lasting = new Map<string, { readonly spec: FaultSpec; readonly event: FaultEvent }>();
   #now: Faults;
   #targets: readonly Target[] = [];
   #cancel: Cancel | undefined;
@@ -82,7 +83,7 @@ export class Strikes {
     const paused = [...this.#held.values()].filter(({ fault }) => fault === "pause");
     const held = [...this.#held.keys()];
     this.#held.clear();
-    this.#lasting.clear();
+    for (const place of this.#lasting.keys()) this.#ended(place);
     await Promise.allSettled(paused.map(({ process }) => operator.resume(process)));
     const broken = this.#targets.filter(({ name }) => name !== NATS_SERVER);
     if (held.length === 0 && !this.#anyLasting()) return;
@@ -118,7 +119,7 @@ export class Strikes {
     const { operator, random, onKill, onEvent } = this.#options;
     const down = Math.round(drawIn(random, downMs));
     const { at } = await operator.kill(target.name, down);
-    onKill(target, at);
+    onKill(target, at, this.#targets);
     const detail = down === 0 ? "SIGKILL" : `SIGKILL, down for ${durationText(down)}`;
     onEvent({ kind: "kill", process: target.name, at, detail });
   }
@@ -191,7 +192,7 @@ export class Strikes {
   }
 
   async #renewLasting(): Promise<void> {
-    const { operator, runtime, onEvent } = this.#options;
+    const { operator, runtime } = this.#options;
     const draw = (range: Range): number => drawIn(this.#options.random, range);
     const wanted = new Set<string>();
     const orders: Promise<void>[] = [];
@@ -201,22 +202,28 @@ export class Strikes {
         const id = `chaos-${kind}`;
         const place = `${target.name} ${id}`;
         wanted.add(place);
-        if (!this.#lasting.has(place)) {
-          this.#lasting.set(place, spec);
-          const at = runtime.clock.now();
-          onEvent({ kind, process: target.name, at, detail: JSON.stringify(spec) });
-        }
-        const same = this.#lasting.get(place) as FaultSpec;
-        orders.push(operator.fault(target.name, id, EXPIRY_MS, same));
+        const at = runtime.clock.now();
+        const event = { kind, process: target.name, at, detail: JSON.stringify(spec) };
+        // What was drawn stays.
+        const lasting = this.#lasting.get(place) ?? { spec, event };
+        this.#lasting.set(place, lasting);
+        orders.push(operator.fault(target.name, id, EXPIRY_MS, lasting.spec));
       }
     }
     for (const place of this.#lasting.keys()) {
       if (wanted.has(place)) continue;
-      this.#lasting.delete(place);
+      this.#ended(place);
       const [process = "", id = ""] = place.split(" ");
       orders.push(operator.heal(process, id));
     }
     await Promise.allSettled(orders);
+  }
+
+  #ended(place: string): void {
+    const lasting = this.#lasting.get(place);
+    this.#lasting.delete(place);
+    const until = this.#options.runtime.clock.now();
+    if (lasting !== undefined) this.#options.onEvent({ ...lasting.event, until });
   }
 }
 

@@ -13,6 +13,10 @@ const schema = z.strictObject({
   replicas: z.number().int().min(1).max(1_000).default(3),
   /** A Deployment that does not roll is rolled, so often. */
   rollouts: z.strictObject({ every: range }).prefault({ every: "1s" }),
+  /** Each Deployment has a Service. */
+  services: z.boolean().default(false),
+  /** A namespace is created, so often, and the one before deleted. */
+  namespaces: z.strictObject({ every: range }).optional(),
   /** Writers whose acknowledged writes are looked for in the end. */
   writers: z.number().int().min(0).max(16).default(2),
   /** One actor is given another number of replicas, so often; by name: the least and the most. */
@@ -36,6 +40,16 @@ export function loadWorkload(path: string): Workload {
   const result = schema.safeParse(parse(readFileSync(path, "utf8")) ?? {});
   if (result.success) return result.data;
   throw new FaultFileError(`${path}: ${z.prettifyError(result.error)}`);
+}
+
+export function namespaceOf(name: string): object {
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+}
+
+/** What sends requests to the pods of the Deployment of the same name. */
+export function serviceOf(name: string): object {
+  const spec = { selector: { app: name }, ports: [{ port: 80 }] };
+  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
 }
 
 /** A Deployment whose pods need next to nothing. */

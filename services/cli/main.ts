@@ -8,6 +8,7 @@ import type { Grouping, NodeRuntime } from "./cluster.ts";
 import { dataFolder } from "./data-folder.ts";
 import { addHistoryCommands } from "./history/commands.ts";
 import { withSource } from "./history/source-options.ts";
+import { addProfileCommand } from "./profile/commands.ts";
 import { ReportedProgress, sender, show } from "./progress.ts";
 import { type Asked, addScaleCommands, askedFor, groupingOption } from "./scale/commands.ts";
 import { setup } from "./setup.ts";
@@ -118,7 +119,7 @@ program
 program
   .command("run")
   .description("run actors of a cluster that `init` has prepared, in the foreground")
-  .argument("<actor,...>", "apiserver, nodes, or any of the scheduler and the controllers")
+  .argument("<actor,...>", "apiserver, nodes, verify, or any of the scheduler and the controllers")
   .addOption(dataOption())
   .option("--name <name>", "of the process (default: its first actor and the host name)")
   // load/cox.ts runs it, without this program.
@@ -182,6 +183,7 @@ withSource(program.command("verify"))
   });
 
 addHistoryCommands(program);
+addProfileCommand(program);
 addChaosCommands(program);
 addScaleCommands(program);
 

@@ -4,10 +4,13 @@ import { actorsOf, type PlannedProcess, type ProcessKind } from "./layout.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const RUN_USAGE = `usage: cox run <actor>[,<actor>...] [--data DIR] [--name NAME]
-  Runs in the foreground until SIGTERM: apiserver, nodes (all simulated nodes), or any of the
-  scheduler and the controllers, alone or together; controllers and control are all of them.
+  Runs in the foreground until SIGTERM: apiserver, nodes (all simulated nodes), verify, or any of
+  the scheduler and the controllers, alone or together; controllers and control are all of them.
   DIR is what "cox init" has made (default: $COX_DATA, else .cox). Replicas on one machine need
   a NAME each (default: the first actor and the host name).`;
+
+/** Actors whose programs run nothing else. */
+const ALONE = ["apiserver", "nodes", "verify"] as const satisfies readonly ProcessKind[];
 
 export interface Run {
   readonly data: string | undefined;
@@ -23,8 +26,7 @@ export function parseRun(args: string[], hostname: string): Run {
   const [first = ""] = asked;
   // All simulated nodes are one process, with permissions of its own.
   const name = values.name ?? (first === "nodes" ? first : `${first}-${hostname}`);
-  const alone: ProcessKind | undefined =
-    first === "apiserver" || first === "nodes" ? first : undefined;
+  const alone = ALONE.find((kind) => kind === first);
   if (alone !== undefined) {
     if (asked.length > 1) throw new UsageError(`${first} runs in a process of its own`);
     return { data: values.data, process: { name, kind: alone, actors: [] } };

@@ -261,8 +261,8 @@ async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): P
 function ownProcess(planned: PlannedProcess, paths: Paths, socket: SharedSocket): ProcessSpec {
   const { name, kind } = planned;
   const args = [programFile("process.js"), kind, "--data", paths.data, "--process", name];
-  // Not a node's: containers would inherit it.
-  const preferred = kind === "apiserver" || kind === "control";
+  // Not a real node's: containers would inherit it.
+  const preferred = kind !== "node" && kind !== "host";
   const spec = { name, file: process.execPath, args, preferred };
   if (kind !== "apiserver") return spec;
   return { ...spec, args: [...args, "--socket", String(HANDED_FD)], socket: socket.fd };

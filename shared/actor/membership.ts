@@ -296,6 +296,11 @@ function ownerOf(ring: Ring, key: Key): string | undefined {
   return owner;
 }
 
+/** Whose a key is among these replicas, when all of them know of one another. */
+export function ownerAmong(replicas: readonly string[], key: Key): string | undefined {
+  return ownerOf(ringOf(replicas), key);
+}
+
 /** Owns everything: for an actor that needs no replicas to share with, and for tests. */
 export const soleMember: Membership = {
   owns: () => true,

@@ -22,6 +22,9 @@ export const EVERY_PROCESS = "processes.order";
 /** A fault that heals by itself, at the latest. */
 export const FAULT_MS_MAX = 24 * 60 * 60_000;
 
+/** Longer profiles would not fit into an answer. */
+export const PROFILE_MS_MAX = 60_000;
+
 const faultOrder = z.strictObject({
   type: z.literal("fault"),
   /** Names it until it is healed; the same again replaces it. */
@@ -39,6 +42,11 @@ export const orderSchema = z.discriminatedUnion("type", [
   /** Answers a `ProcessState`. With `keys`, replicas count the keys that they own. */
   z.strictObject({ type: z.literal("state"), keys: z.boolean().optional() }),
   faultOrder,
+  /** Answers the CPU profile of so many milliseconds: V8's JSON, gzip, base64. */
+  z.strictObject({
+    type: z.literal("profile"),
+    forMs: z.number().int().min(1).max(PROFILE_MS_MAX),
+  }),
   /** Ends a fault; without an id, all of them. One that is not there is no error. */
   z.strictObject({ type: z.literal("heal"), id: z.string().min(1).optional() }),
 ]);
@@ -98,6 +106,7 @@ export interface OrderHandlers {
   /** @throws Error with the reason when it cannot run them. */
   run(actors: readonly string[]): Promise<void>;
   state(withKeys: boolean): Promise<Omit<ProcessState, "faults">>;
+  profile(forMs: number): Promise<string>;
   readonly faults: FaultSwitch;
 }
 
@@ -125,6 +134,7 @@ export function serveOrders(
   const obey = async (order: Order): Promise<unknown> => {
     if (order.type === "run") return handlers.run(order.actors);
     if (order.type === "fault") return faults.apply(order);
+    if (order.type === "profile") return handlers.profile(order.forMs);
     if (order.type === "heal") return faults.heal(order.id);
     return { ...(await handlers.state(order.keys ?? false)), faults: handlers.faults.active() };
   };

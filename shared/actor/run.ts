@@ -160,8 +160,8 @@ class ControllerLoop implements RunningController {
 
   /** Asks for every key that is this replica's now and was not before. */
   #takeOver(owned: (key: Key) => boolean): void {
-    this.#waker.lookAtAll((key) => {
-      if (!owned(key)) this.#ask(key, 0);
+    this.#waker.lookAtAll((key, cause) => {
+      if (!owned(key)) this.#ask(key, cause);
     });
   }
 

@@ -43,8 +43,11 @@ export class Waker {
     this.#unsubscribes = [];
   }
 
-  /** Asks for every key that any object there is leads to, a part of the objects per turn. */
-  lookAtAll(ask: (key: Key) => void): void {
+  /**
+   * Asks for every key that any object there is leads to, a part of the objects per turn. The cause
+   * is the object's version: which of them has not been answered yet is not known.
+   */
+  lookAtAll(ask: (key: Key, cause: Revision) => void): void {
     const { projection, dependencies } = this.#options;
     const resources = this.#resources().has(EVERY_RESOURCE) ? ALL_RESOURCES : this.#resources();
     const entries = [...resources].flatMap((resource) => projection.list(resource));
@@ -52,7 +55,7 @@ export class Waker {
       if (this.#stopped) return;
       for (const entry of entries.slice(start, start + OBJECTS_PER_TURN_MAX)) {
         if (!this.#concerns(asAdded(entry))) continue;
-        for (const key of this.#keysOf(entry, entry.object, undefined)) ask(key);
+        for (const key of this.#keysOf(entry, entry.object, undefined)) ask(key, entry.revision);
       }
       const next = start + OBJECTS_PER_TURN_MAX;
       if (next < entries.length) dependencies.runtime.timers.after(0, () => turn(next));

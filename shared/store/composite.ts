@@ -44,8 +44,10 @@ class CompositeProjection implements ProjectionReader {
     return this.#primary.oldest;
   }
 
+  /** Events are many, and nobody waits for them who does not decide about them. */
   get ready(): boolean {
-    return Object.values(this.#projections).every((projection) => projection.ready);
+    const { cluster, leases } = this.#projections;
+    return cluster.ready && leases.ready && this.#primary.ready;
   }
 
   get(key: Key): Entry | undefined {

@@ -23,6 +23,7 @@ class Obedient {
   constructor(world: World, name: string) {
     const dependencies = world.dependencies(name);
     this.served = serveOrders(dependencies, name, {
+      profile: (forMs) => Promise.resolve(`profile of ${forMs} ms`),
       run: async (actors) => {
         if (actors.includes("nobody")) throw new Error("no actor is called nobody");
         this.ran.push(actors);

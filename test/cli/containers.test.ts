@@ -28,6 +28,7 @@ import { run } from "../kubectl/cluster.ts";
 const service = z.object({
   command: z.array(z.string()),
   image: z.string(),
+  restart: z.string().optional(),
   build: z.object({ dockerfile_inline: z.string() }).optional(),
 });
 const file = z.object({ services: z.record(z.string(), service) });
@@ -52,8 +53,10 @@ spec:
 
 describe("docker-compose.yml", () => {
   it("has a service for every actor", () => {
-    expect(ACTORS.sort()).toEqual(["apiserver", "nodes", ...CONTROL_ACTORS].sort());
-    for (const name of ACTORS) expect(others[name]?.command).toEqual(["run", name]);
+    expect(ACTORS.sort()).toEqual(["apiserver", "nodes", "verify", ...CONTROL_ACTORS].sort());
+    for (const name of ACTORS) {
+      expect(others[name]).toMatchObject({ command: ["run", name], restart: "always" });
+    }
     expect(SERVERS).toHaveLength(3);
   });
 });
@@ -87,6 +90,9 @@ describe("its containers as processes", () => {
 
   async function end(which: (entry: [string, ChildProcess]) => boolean): Promise<void> {
     const chosen = [...children].filter(which).map(([, child]) => child);
+    for (const [name, child] of [...children]) {
+      if (chosen.includes(child)) children.delete(name);
+    }
     for (const child of chosen) child.kill("SIGTERM");
     await Promise.all(chosen.map(ended));
   }
@@ -124,10 +130,15 @@ describe("its containers as processes", () => {
     keep(name, server, [flag, configuration, ...more, ...own]);
   }
 
+  /** Starts it again when it ends by itself, as Compose does. */
   function keep(name: string, program: string, words: string[]): void {
     const log = openSync(join(home, `${name}.log`), "a");
-    children.set(name, spawn(program, words, { stdio: ["ignore", log, log], env: environment() }));
+    const child = spawn(program, words, { stdio: ["ignore", log, log], env: environment() });
     closeSync(log);
+    children.set(name, child);
+    child.once("exit", (code) => {
+      if (code !== null && code !== 0 && children.get(name) === child) keep(name, program, words);
+    });
   }
 
   function start(name: string, command: readonly string[], ...more: string[]): void {
@@ -167,9 +178,9 @@ describe("its containers as processes", () => {
     async () => {
       await until(`kubectl apply -f - <<'END'${DEPLOYMENT}END`);
       await until("kubectl rollout status deployment/web --timeout 60s");
-      expect((await actors()).map(({ actor }) => actor)).toEqual(
-        expect.arrayContaining(["apiserver", ...CONTROL_ACTORS]),
-      );
+      await expect
+        .poll(async () => (await actors()).map(({ actor }) => actor), { timeout: 30_000 })
+        .toEqual(expect.arrayContaining(["apiserver", "verify", ...CONTROL_ACTORS]));
       start("scheduler-b", ["run", "scheduler"], "--name", "scheduler-b");
       start("deployment-b", ["run", "deployment,replicaset"], "--name", "deployment-b");
       await expect

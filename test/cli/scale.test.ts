@@ -81,6 +81,21 @@ describe("cox scale", () => {
     TEST_MS,
   );
 
+  it("profiles a process while it runs", async () => {
+    const file = join(cluster.data, "scheduler.svg");
+    const { code, stdout } = await cluster.cox(
+      "profile",
+      "scheduler",
+      "--for",
+      "300ms",
+      "-o",
+      file,
+    );
+    expect(stdout).toMatch(/^control, busy \d+ % of 300\s?ms\n +\d+\.\d % {2}/);
+    expect(code).toBe(0);
+    expect(readFileSync(file, "utf8")).toMatch(/^<svg .*<title>\(all\): 100.0 %/s);
+  });
+
   it(
     "regroups and rescales under rollouts without a pod too many, a restart or a refused request",
     async () => {

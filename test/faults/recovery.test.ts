@@ -1,45 +1,80 @@
 import { expect, it } from "vitest";
-import { Recovery } from "../../services/chaos/recovery.ts";
+import type { Target } from "../../services/chaos/operator.ts";
+import { killOf, Recovery, type Work } from "../../services/chaos/recovery.ts";
+import { ownerAmong } from "../../shared/actor/membership.ts";
 
-const work = (at: number, replica: string, key: string, actor = "deployment") => ({
-  actor,
-  replica,
-  key,
-  at,
+const FIRST = "control-7";
+const SECOND = "control-2-8";
+
+const target = (name: string, pid: number, actors: readonly string[]): Target => ({
+  name,
+  pid,
+  paused: false,
+  restarts: 0,
+  answers: true,
+  actors,
+  replicas: actors.map((actor) => ({ actor, replica: `${name}-${pid}` })),
 });
+const ACTORS = ["deployment", "scheduler"];
+const TARGETS = [target("control", 7, ACTORS), target("control-2", 8, ACTORS)];
+const kill = (at: number) => killOf(TARGETS[0] as Target, at, TARGETS);
 
-it("measures from a kill to another replica's first work on a key of the dead one", () => {
+const KEYS = Array.from({ length: 50 }, (_, index) => `deployments.apps/default/web-${index}`);
+const owned = (by: string) => KEYS.filter((key) => ownerAmong([FIRST, SECOND], key) === by);
+const [DEAD_KEY = "", OTHER_DEAD_KEY = ""] = owned(FIRST);
+const [LIVING_KEY = ""] = owned(SECOND);
+
+function work(at: number, key: string, more: Partial<Work> = {}): Work {
+  return { actor: "deployment", replica: SECOND, key, at, due: 0, ...more };
+}
+
+function rowsOf(done: readonly Work[], kills = [kill(1_000)]) {
   const recovery = new Recovery();
-  const kills = [{ process: "control", pid: 7, at: 1_000 }];
-  recovery.addWork(kills, [
-    work(100, "control-7", "a"),
-    work(200, "control-2-8", "b"),
-    work(1_050, "control-2-8", "b"),
-    work(1_600, "control-2-8", "a"),
-    work(1_900, "control-2-8", "a"),
+  recovery.addWork(kills, done);
+  return recovery.rows();
+}
+
+it("measures from a kill to somebody else's first work on a key of the dead one", () => {
+  const [deployment] = rowsOf([
+    work(900, DEAD_KEY),
+    work(1_050, LIVING_KEY),
+    work(1_100, DEAD_KEY, { replica: FIRST }),
+    work(1_600, DEAD_KEY, { due: 1_400 }),
+    work(1_900, OTHER_DEAD_KEY),
   ]);
   const figures = { kills: 1, measured: 1, p50: 600, p99: 600, worst: 600 };
-  expect(recovery.rows()).toEqual([{ actor: "deployment", ...figures }]);
+  expect(deployment).toEqual({ actor: "deployment", ...figures });
 });
 
-it("does not measure a kill after which nothing was to be done", () => {
-  const recovery = new Recovery();
-  const kills = [{ process: "control", pid: 7, at: 1_000 }];
-  recovery.addWork(kills, [work(100, "control-7", "a"), work(60_000, "control-2-8", "a")]);
-  expect(recovery.rows()[0]).toMatchObject({ kills: 1, measured: 0 });
+it("does not measure a kill after which nothing was to be done at first", () => {
+  const late = work(8_000, DEAD_KEY, { due: 7_990 });
+  expect(rowsOf([late])[0]).toMatchObject({ kills: 1, measured: 0 });
+  expect(rowsOf([work(60_000, DEAD_KEY)])[0]).toMatchObject({ kills: 1, measured: 0 });
 });
 
-it("keeps the actors of a process apart", () => {
+it("takes work that had been due for measured, however late it is done", () => {
+  expect(rowsOf([work(8_000, DEAD_KEY, { due: 1_200 })])[0]).toMatchObject({ worst: 7_000 });
+});
+
+it("keeps the actors of a process apart, and takes them together in the end", () => {
   const recovery = new Recovery();
-  const kills = [{ process: "control", pid: 7, at: 1_000 }];
-  recovery.addWork(kills, [
-    work(100, "control-7", "a"),
-    work(100, "control-7", "s", "replicaset"),
-    work(1_200, "control-9", "s", "replicaset"),
-    work(1_700, "control-9", "a"),
-  ]);
+  recovery.addWork(
+    [kill(1_000)],
+    [work(1_700, DEAD_KEY), work(1_200, DEAD_KEY, { actor: "scheduler" })],
+  );
   expect(recovery.rows().map(({ actor, worst }) => [actor, worst])).toEqual([
     ["deployment", 700],
-    ["replicaset", 200],
+    ["scheduler", 200],
   ]);
+  expect(recovery.total()).toMatchObject({ kills: 2, measured: 2, p50: 200, worst: 700 });
+});
+
+it("expects a node's agent back in its own process", () => {
+  const node = target("node-a", 3, ["kubelet"]);
+  const other = target("node-b", 4, ["kubelet"]);
+  const kills = [killOf(node, 1_000, [node, other])];
+  const pod = (at: number, replica: string) =>
+    work(at, "pods/default/web", { actor: "kubelet", replica });
+  const done = [pod(1_100, "node-b-4"), pod(1_800, "node-a-5")];
+  expect(rowsOf(done, kills)[0]).toMatchObject({ measured: 1, worst: 800 });
 });

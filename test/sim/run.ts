@@ -1,4 +1,5 @@
 import { controllers } from "../../services/controllers/index.ts";
+import type { Bus } from "../../shared/actor/bus.ts";
 import { type ApiClient, createClient } from "../../shared/actor/client.ts";
 import type { Controller } from "../../shared/actor/controller.ts";
 import { silentLogger } from "../../shared/actor/dependencies.ts";
@@ -31,6 +32,8 @@ export interface RunSettings {
 
 const PLANS = /^api\.system:controller:(?:deployment|replicaset)\.plan$/;
 const NODES = 3;
+/** Longer than a process of these simulations is stopped, or cut off. */
+const USER_PATIENCE_MS = 8_000;
 
 /** Without faults everything must come right within this. */
 export const LIVENESS_MS_MAX = 120_000;
@@ -71,7 +74,7 @@ export class SimulatedRun {
       },
     });
     this.cluster = new SimulatedCluster(this.network, this.logs, members);
-    this.user = new User(simulator, this.client("user"), trace);
+    this.user = new User(simulator, this.#userClient(), trace);
   }
 
   /** Fills the log and starts every process; time does not pass. */
@@ -96,6 +99,28 @@ export class SimulatedRun {
     const runtime = this.simulator.process(name);
     const bus = this.network.connect(runtime);
     return createClient({ runtime, bus, logger: silentLogger, identity: USER });
+  }
+
+  /**
+   * The user asks as kubectl does: one request at a time, and not again before it must be taken for
+   * lost. A creation cannot say which object it means: one that was given up and comes true after
+   * the user has deleted the object makes it anew, here as with Kubernetes.
+   */
+  #userClient(): ApiClient {
+    const runtime = this.simulator.process("user");
+    const bus = this.network.connect(runtime);
+    const deaf: Bus = {
+      publish: (...message) => bus.publish(...message),
+      request: (...message) => bus.request(...message),
+      inbox: () => bus.inbox(),
+      flush: () => bus.flush(),
+      connected: true,
+      onStatus: (listener) => bus.onStatus(listener),
+      // Of apiservers that arrive: they are no reason to ask again.
+      subscribe: () => ({ stop: () => undefined }),
+    };
+    const options = { runtime, bus: deaf, logger: silentLogger, identity: USER };
+    return createClient({ ...options, attemptMs: USER_PATIENCE_MS });
   }
 
   /** What has gone wrong so far. */

@@ -72,6 +72,70 @@ describe("the log's end", () => {
   });
 });
 
+describe("a person's write", () => {
+  const person = { ...HEADERS, actor: "user" };
+
+  it("goes beside batches and is seen by who asks for the end meanwhile", async () => {
+    const store = await emptyStore();
+    const other = await openStore(await server.connect(), testRuntime, {
+      name: "cluster",
+      durability: "strict",
+    });
+    let ended = false;
+    const batches = async (name: string): Promise<void> => {
+      for (let round = 0; !ended; round += 1) {
+        const keys = Array.from({ length: 60 }, (_, each) => `pods/${name}/${round}-${each}`);
+        await store.commit(
+          keys.map((key) => ({ key, value: value("1"), expect: 0 })),
+          HEADERS,
+        );
+      }
+    };
+    const running = Promise.all(["a", "b", "c"].map(batches));
+    const lane = async (name: string): Promise<void> => {
+      let expected = 0;
+      for (let round = 0; round < 25; round += 1) {
+        const write = { key: `pods/p/${name}`, value: value(`${round}`), expect: expected };
+        const [revision] = await store.commit([write], person);
+        expect(revision).toBeGreaterThan(expected);
+        expect(await store.head()).toBeGreaterThanOrEqual(revision as number);
+        expect(await other.head()).toBeGreaterThanOrEqual(revision as number);
+        await expect(store.commit([write], person)).rejects.toThrow(ConflictError);
+        expected = revision as number;
+      }
+    };
+    await Promise.all(["a", "b", "c", "d"].map(lane));
+    ended = true;
+    await running;
+    await other.close();
+    await store.close();
+  });
+
+  it("of a key that many change replaces one state each", async () => {
+    const store = await emptyStore();
+    const key = "pods/p/x";
+    const count = async (actor: string): Promise<void> => {
+      for (let done = 0; done < 10; ) {
+        const last = await store.get(key);
+        const write = {
+          key,
+          value: value(`${Number(last?.value ?? 0) + 1}`),
+          expect: last?.revision ?? 0,
+        };
+        await store.commit([write], { ...HEADERS, actor }).then(
+          () => {
+            done += 1;
+          },
+          (error) => expect(error).toBeInstanceOf(ConflictError),
+        );
+      }
+    };
+    await Promise.all(["user", "user", "test", "test"].map(count));
+    expect(`${(await store.get(key))?.value}`).toBe("40");
+    await store.close();
+  });
+});
+
 describe("a reader", () => {
   it("may follow the log, and may not write it", async () => {
     const store = await emptyStore();

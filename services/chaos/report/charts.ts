@@ -1,4 +1,4 @@
-import type { ChaosRecord, FaultEvent, ProcessSpan } from "../record.ts";
+import type { ChaosRecord, FaultEvent, ProcessState, Span } from "../record.ts";
 import { type Html, html } from "./html.ts";
 
 const WIDTH = 1_000;
@@ -37,10 +37,28 @@ export function processChart(record: ChaosRecord): Html {
   return figure(height, html`${rows}${strikes}`, record, place);
 }
 
-function spanBar({ from, to, state }: ProcessSpan, place: Place, y: number): Html {
+function spanBar({ from, to, state }: Span<ProcessState>, place: Place, y: number): Html {
   const x = round(place(from));
   const width = round(Math.max(1, place(to) - place(from)));
   return html`<rect class="${state}" x="${x}" y="${y + 3}" width="${width}" height="${ROW - 6}"/>`;
+}
+
+/** Each actor as a line that is as thick as it has replicas at work. */
+export function replicaChart(record: ChaosRecord): Html {
+  const place = placeOf(record);
+  const counts = record.actors.flatMap(({ spans }) => spans.map(({ state }) => state));
+  const most = Math.max(1, ...counts);
+  const rows = record.actors.map(({ name, spans }, row) => {
+    const bars = spans.map(({ from, to, state }) => {
+      const x = round(place(from));
+      const width = round(Math.max(1, place(to) - place(from)));
+      const height = round((state / most) * (ROW - 4));
+      return html`<rect class="up" x="${x}" y="${round((row + 1) * ROW - height - 2)}"
+        width="${width}" height="${height}"><title>${name}: ${state}</title></rect>`;
+    });
+    return html`<text class="label" x="0" y="${row * ROW + 12}">${name}</text>${bars}`;
+  });
+  return figure(record.actors.length * ROW, html`${rows}`, record, place);
 }
 
 function strike(fault: FaultEvent, { from }: ChaosRecord, place: Place, y: number): Html {

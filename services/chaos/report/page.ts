@@ -1,8 +1,14 @@
 import { durationText } from "../../../shared/faults/duration.ts";
 import { type ChaosRecord, isGood } from "../record.ts";
-import { availabilityChart, processChart, rolloutChart, writesChart } from "./charts.ts";
+import {
+  availabilityChart,
+  processChart,
+  replicaChart,
+  rolloutChart,
+  writesChart,
+} from "./charts.ts";
 import { Html, html } from "./html.ts";
-import { faultCounts, rolloutText, verdictOf } from "./text.ts";
+import { faultCounts, rolloutText, verdictOf, wasMeasured } from "./text.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --text: #1c2430; --soft: #5b6675; --back: #fff; --line: #dde3ea;
@@ -27,6 +33,8 @@ rect.starting, rect.paused { fill: var(--warn); } rect.down { fill: var(--bad); 
 .key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em; }
 `;
 
+const SLOWEST = 5;
+
 /** The report: one page that needs nothing else, for readers who were not there. */
 export function reportPage(record: ChaosRecord): string {
   const page = html`<!doctype html>
@@ -39,6 +47,9 @@ ${facts(record)}
 <h2>Processes and faults</h2>
 <p>Each line is a process of the control plane. ${legend()}</p>
 ${processChart(record)}
+<h2>Actors</h2>
+<p>Each line is an actor, as thick as it had replicas at work.</p>
+${replicaChart(record)}
 <h2>Availability</h2>
 <p>Pods that the Deployments have available (line), of those that they want (dashed).</p>
 ${availabilityChart(record)}
@@ -49,10 +60,12 @@ ${writesChart(record)}
 <p>Each bar is one rollout of a Deployment, from the request to the last available pod.</p>
 ${rolloutChart(record)}
 <h2>Recovery</h2>
-<p>Milliseconds from the kill of a process to the first work of another replica on something that
-the dead one had been working on; for the apiserver and the NATS server to the first acknowledged
-write. A kill after which there was no such work to do is not measured.</p>
+<p>Milliseconds from the kill of a process to the first work of another replica, or of the process's
+next life, on something that was the dead one's and due within half a second of the kill; for the
+apiserver and the NATS server until every writer had a write acknowledged. A kill after which
+nothing was to be done is not measured.</p>
 ${recoveryTable(record)}
+${slowest(record)}
 <h2>Invariants</h2>
 <p>Checked after every commit of the log, while the run went on.</p>
 ${invariantTable(record)}
@@ -99,14 +112,31 @@ function legend(): Html {
 }
 
 function recoveryTable({ recovery }: ChaosRecord): Html {
-  const rows = recovery.map(({ actor, kills, measured, p50, p99, worst }) => {
-    const cells = [p50, p99, worst].map(
-      (ms) => html`<td>${measured === 0 ? "–" : Math.round(ms)}</td>`,
-    );
+  const rows = recovery.filter(wasMeasured).map(({ actor, kills, measured, p50, p99, worst }) => {
+    const cells = [p50, p99, worst].map((ms) => html`<td>${Math.round(ms)}</td>`);
     return html`<tr><td>${actor}</td><td>${kills}</td><td>${measured}</td>${cells}</tr>`;
   });
   return html`<table><tr><th>actor</th><th>kills</th><th>measured</th><th>p50</th><th>p99</th>
-<th>worst</th></tr>${rows}</table>`;
+<th>worst</th></tr>${rows}</table>${unmeasured(recovery)}`;
+}
+
+function unmeasured(recovery: ChaosRecord["recovery"]): Html {
+  const names = recovery.filter((row) => !wasMeasured(row)).map(({ actor }) => actor);
+  return names.length === 0 ? html`` : html`<p>Nothing to do: ${names.join(", ")}.</p>`;
+}
+
+/** Where to look, when one wants to know why. */
+function slowest({ recovered, from }: ChaosRecord): Html {
+  const slow = recovered
+    .flatMap(({ ms, ...kill }) => (ms === undefined ? [] : [{ ...kill, ms }]))
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, SLOWEST)
+    .map(({ actor, process, at, ms }) => {
+      const seconds = ((at - from) / 1_000).toFixed(1);
+      const text = `${actor}: ${Math.round(ms)} ms after ${process} was killed at ${seconds} s`;
+      return html`<li>${text}</li>`;
+    });
+  return slow.length === 0 ? html`` : html`<p>The slowest:</p><ul>${slow}</ul>`;
 }
 
 function invariantTable({ invariants }: ChaosRecord): Html {

@@ -1,15 +1,17 @@
 import { durationText } from "../../../shared/faults/duration.ts";
-import { type ChaosRecord, isGood } from "../record.ts";
+import { type ChaosRecord, isGood, type RecoveryRow } from "../record.ts";
 
 /** What happened, in a few lines. */
 export function summaryText(record: ChaosRecord): string {
   const { writes, violations, aborted } = record;
-  const rows = record.recovery.map(({ actor, kills, measured, p50, p99, worst }) => [
+  const measured = record.recovery.filter(wasMeasured);
+  const rows = measured.map(({ actor, kills, measured, p50, p99, worst }) => [
     actor,
     `${kills}`,
     `${measured}`,
-    ...[p50, p99, worst].map((ms) => (measured === 0 ? "-" : `${Math.round(ms)}`)),
+    ...[p50, p99, worst].map((ms) => `${Math.round(ms)}`),
   ]);
+  const idle = record.recovery.filter((row) => !wasMeasured(row)).map(({ actor }) => actor);
   const head = ["actor", "kills", "measured", "p50 ms", "p99 ms", "worst ms"];
   const lines = [
     verdictOf(record),
@@ -23,17 +25,24 @@ export function summaryText(record: ChaosRecord): string {
     ...violations.slice(0, 10).map(({ invariant, message }) => `  ${invariant}: ${message}`),
     "",
     ...table([head, ...rows]),
+    ...(idle.length === 0 ? [] : [`nothing to do after kills: ${idle.join(", ")}`]),
   ];
   return `${lines.join("\n")}\n`;
 }
 
+/** There was something to do after at least one kill. */
+export function wasMeasured({ measured }: RecoveryRow): boolean {
+  return measured > 0;
+}
+
 export function verdictOf(record: ChaosRecord): string {
-  const { violations, writes, aborted } = record;
+  const { violations, unchecked, writes, aborted } = record;
   if (isGood(record)) return "Nothing was lost, nothing was broken, everything came right again.";
   const stuck = record.rollouts.filter(({ to }) => to === undefined).length;
   const wrong = [
     ...(violations.length > 0 ? [`invariants were broken ${violations.length} times`] : []),
     ...(writes.lost.length > 0 ? [`${writes.lost.length} acknowledged writes are lost`] : []),
+    ...(unchecked > 0 ? [`${unchecked} revisions could not be checked`] : []),
     ...(stuck > 0 ? [`${stuck} rollouts did not complete`] : []),
     ...(aborted === undefined ? [] : ["the run was ended before its time"]),
   ];

@@ -1,4 +1,5 @@
 /** The operator of a running cluster. */
+import type { Bus } from "../../../shared/actor/bus.ts";
 import { liveRuntime } from "../../../shared/runtime/live.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
 import { Operator } from "../../chaos/operator.ts";
@@ -13,6 +14,7 @@ export interface OpenCluster {
   readonly paths: Paths;
   readonly runtime: Runtime;
   readonly operator: Operator;
+  readonly bus: Bus;
 }
 
 /** Connects to the cluster of a data folder, hands it to `use`, and closes it whatever happens. */
@@ -27,6 +29,6 @@ export function withOperator<Result>(
   }
   const runtime = liveRuntime();
   return withOperatorOf({ data: paths.data }, ({ bus }) =>
-    use({ settings, paths, runtime, operator: new Operator({ runtime, bus }) }),
+    use({ settings, paths, runtime, bus, operator: new Operator({ runtime, bus }) }),
   );
 }

@@ -127,6 +127,10 @@ function handlersOf(
   const fixed = fixedActors(planned.kind, settings.runtime).map((actor) => ({ actor, replica }));
   return {
     faults: context.faults,
+    profile: async (forMs) => {
+      const { profileCpu } = await import("./profile.ts");
+      return profileCpu(runtime, forMs);
+    },
     run: async (actors) => {
       const running = await starting;
       if (running.run === undefined) throw new Error(`what ${name} runs cannot be changed`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { drawFlames, frameTree, selfTimes } from "./profile/flame.ts";
+import { drawFlames, frameTree, selfTimes } from "../../services/cli/profile/flame.ts";
 
 function node(id: number, functionName: string, children: number[] = [], url = "") {
   return { id, callFrame: { functionName, url, lineNumber: 9 }, children };

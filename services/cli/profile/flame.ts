@@ -90,7 +90,7 @@ const ROW = 17;
 const HEAD = 46;
 const CHARACTER = 6.1;
 /** Narrower ones are left out, pixels. */
-const NARROWEST = 0.8;
+const NARROWEST = 1.5;
 
 const STYLE = `
   svg { background: #ffffff; color: #24292f; font: 11px ui-monospace, monospace; }
