@@ -2,13 +2,15 @@ import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Revision, Version, WatchHandler } from "../../shared/store/store.ts";
-import type { View } from "../../shared/store/view.ts";
+import type { ProjectionReader } from "../../shared/store/view.ts";
 import type { Actors } from "./actors.ts";
 import { Again } from "./again.ts";
 import { samePlan } from "./compare.ts";
+import { loadOf } from "./load.ts";
 import { podsMoved } from "./pace.ts";
-import type { Decided, Verdict } from "./replay.ts";
+import type { Decided, Loads, Verdict } from "./replay.ts";
 import type { Due } from "./spool.ts";
+import { nodeOf } from "./tally.ts";
 import type { Beginning, Walker } from "./walk.ts";
 
 /** Decoded once, looked at by many decisions. */
@@ -47,7 +49,7 @@ export class Decider implements Walker {
 function verdictOf(
   record: DecisionRecord,
   decided: Decided | { skipped: string },
-  before: View,
+  before: ProjectionReader,
 ): Verdict {
   if ("skipped" in decided) return { type: "skipped", record, why: decided.skipped };
   if (isSame(record, decided)) return { type: "identical", record };
@@ -55,7 +57,18 @@ function verdictOf(
     recorded: podsMoved(record.plan, before),
     again: "plan" in decided ? podsMoved(decided.plan, before) : 0,
   };
-  return { type: "different", record, again: decided, moved };
+  const loads = loadsOf(record, decided, before);
+  return { type: "different", record, again: decided, moved, ...(loads && { loads }) };
+}
+
+function loadsOf(
+  { plan }: DecisionRecord,
+  again: Decided,
+  before: ProjectionReader,
+): Loads | undefined {
+  const [from, to] = [nodeOf(plan), "plan" in again ? nodeOf(again.plan) : undefined];
+  if (from === undefined || to === undefined) return undefined;
+  return { recorded: loadOf(before, from), again: loadOf(before, to) };
 }
 
 function isSame(record: DecisionRecord, decided: Decided): boolean {

@@ -3,6 +3,7 @@ import type { DecisionRecord } from "../../shared/log/decision.ts";
 import type { Runtime } from "../../shared/runtime/runtime.ts";
 import { ACTORS, type Actors } from "./actors.ts";
 import { Decider } from "./decider.ts";
+import type { NodeLoad } from "./load.ts";
 import { type Report, Tallies } from "./tally.ts";
 import { type Stretch, type Walked, walk } from "./walk.ts";
 
@@ -22,9 +23,16 @@ export type Verdict =
       readonly again: Decided;
       /** Pods that either plan creates, deletes, asks for or gives up. */
       readonly moved: { readonly recorded: number; readonly again: number };
+      /** Where both plans place a pod: what those nodes held. */
+      readonly loads?: Loads;
     }
   /** It cannot be made again: `why`. */
   | { readonly type: "skipped"; readonly record: DecisionRecord; readonly why: string };
+
+export interface Loads {
+  readonly recorded: NodeLoad;
+  readonly again: NodeLoad;
+}
 
 /** What an actor decides: a plan, or it throws. */
 export type Decided = { readonly plan: Plan } | { readonly threw: string };

@@ -1,6 +1,7 @@
 import type { Plan } from "../../shared/actor/plan.ts";
 import type { DecisionRecord } from "../../shared/log/decision.ts";
-import type { Decided, Verdict } from "./replay.ts";
+import type { NodeLoad } from "./load.ts";
+import type { Decided, Loads, Verdict } from "./replay.ts";
 import type { Walked } from "./walk.ts";
 
 /** What came of a replay; plain data, which one process may tell another. */
@@ -31,12 +32,15 @@ export interface ActorReport {
 export interface Difference {
   readonly record: DecisionRecord;
   readonly again: Decided;
+  readonly loads?: Loads;
 }
 
 /** Each difference is counted under one of these. */
 export interface Summary {
   /** Pods that go to another node, by `from → to`. */
   readonly elsewhere: Readonly<Record<string, number>>;
+  /** What the nodes of those pods held, summed up. */
+  readonly loads: { readonly recorded: Totals; readonly again: Totals };
   /** Pods that find a node and did not; that find none and did. */
   readonly placed: number;
   readonly unplaced: number;
@@ -52,6 +56,7 @@ export interface Summary {
   readonly otherwise: number;
 }
 
+type Totals = { -readonly [Field in keyof NodeLoad]: number };
 type Counts<T> = { -readonly [Field in keyof T]: T[Field] extends number ? number : T[Field] };
 
 interface Tally extends Pick<Counts<ActorReport>, "decisions" | "identical" | "different"> {
@@ -77,8 +82,10 @@ export class Tallies {
       tally.skipped[verdict.why] = (tally.skipped[verdict.why] ?? 0) + 1;
     } else {
       tally.different++;
-      const { again } = verdict;
-      if (tally.differences.length < KEPT_MAX) tally.differences.push({ record, again });
+      const { again, loads } = verdict;
+      if (tally.differences.length < KEPT_MAX) {
+        tally.differences.push({ record, again, ...(loads && { loads }) });
+      }
       count(tally.summary, verdict);
     }
   }
@@ -108,6 +115,7 @@ export class Tallies {
 function emptySummary(): Tally["summary"] {
   return {
     elsewhere: {},
+    loads: { recorded: { pods: 0, cpu: 0, memory: 0 }, again: { pods: 0, cpu: 0, memory: 0 } },
     placed: 0,
     unplaced: 0,
     faster: 0,
@@ -122,7 +130,7 @@ function emptySummary(): Tally["summary"] {
 
 function count(
   summary: Tally["summary"],
-  { record, again, moved }: Extract<Verdict, { type: "different" }>,
+  { record, again, moved, loads }: Extract<Verdict, { type: "different" }>,
 ): void {
   if ("threw" in again) {
     summary.fails++;
@@ -133,6 +141,10 @@ function count(
   if (from !== undefined && to !== undefined && from !== to) {
     const way = `${from} → ${to}`;
     summary.elsewhere[way] = (summary.elsewhere[way] ?? 0) + 1;
+    if (loads !== undefined) {
+      addTo(summary.loads.recorded, loads.recorded);
+      addTo(summary.loads.again, loads.again);
+    }
   } else if (from === undefined && to !== undefined) summary.placed++;
   else if (from !== undefined && to === undefined) summary.unplaced++;
   else if (isNothing(again.plan)) summary.nothing++;
@@ -143,6 +155,12 @@ function count(
     summary.slower++;
     summary.podsFewer -= pods;
   } else summary.otherwise++;
+}
+
+function addTo(totals: Totals, load: NodeLoad): void {
+  totals.pods += load.pods;
+  totals.cpu += load.cpu;
+  totals.memory += load.memory;
 }
 
 /** Where a plan of the scheduler puts its pod. */

@@ -203,7 +203,12 @@ describe("other code that decides the same history", () => {
     expect(code).toBe(0);
     expect(text).toMatch(/scheduler: \d+ of \d+ decisions would have been others/);
     expect(text).toMatch(/\d+ pods placed elsewhere: \d+ × node-\d-0 → node-\d-0/);
-    expect(text).toContain("actions[");
+    expect(text).toMatch(
+      /had on average [\d.]+ pods, cpu [\d.]+ %, .* those that were, [\d.]+ pods/,
+    );
+    expect(text).toMatch(/node-\d-0 \(\d+ pods?, .*\) → node-\d-0 \(\d+ pods?, /);
+    const { loads } = summary;
+    expect(loads.again.pods).toBeGreaterThan(loads.recorded.pods);
   });
 
   it("is a module that exports a controller", async () => {

@@ -3,14 +3,16 @@ import type { Action } from "../../../shared/actor/plan.ts";
 import type { DecisionRecord } from "../../../shared/log/decision.ts";
 import { shortly } from "../../../shared/log/summary.ts";
 import { planDifferences } from "../../replay/compare.ts";
+import type { NodeLoad } from "../../replay/load.ts";
 import type { Decided } from "../../replay/replay.ts";
-import type { ActorReport, Difference, Report } from "../../replay/tally.ts";
+import { type ActorReport, type Difference, nodeOf, type Report } from "../../replay/tally.ts";
 import type { Output } from "./output.ts";
 import { aligned, duration, keyText, type Paint, paintFor, whenText } from "./text.ts";
 
 /** Of each actor that differs: so many decisions whole, or in a line. */
 const WHOLE_MAX = 1;
 const BRIEF_MAX = 5;
+const WAYS_MAX = 12;
 const ACTIONS_MAX = 8;
 const FIELDS_MAX = 20;
 const VALUE_MAX = 100;
@@ -68,12 +70,9 @@ function titleOf({ actor, different, decisions }: ActorReport, path: string | un
 }
 
 function summaryLines({ summary }: ActorReport): string[] {
-  const ways = Object.entries(summary.elsewhere).sort(([, a], [, b]) => b - a);
-  const moved = ways.reduce((sum, [, count]) => sum + count, 0);
-  const most = ways.slice(0, BRIEF_MAX).map(([way, count]) => `${count} × ${way}`);
-  const more = ways.length > most.length ? `, ${ways.length - most.length} other ways` : "";
+  const moved = Object.values(summary.elsewhere).reduce((sum, count) => sum + count, 0);
   const lines: readonly (readonly [number, string])[] = [
-    [moved, `pods placed elsewhere: ${most.join(", ")}${more}`],
+    [moved, `pods placed elsewhere: ${placesText(summary.elsewhere)}`],
     [summary.placed, "pods that found no node find one"],
     [summary.unplaced, "pods that found a node find none"],
     [summary.faster, `decisions go faster: ${summary.podsMore} pods more at once`],
@@ -82,17 +81,60 @@ function summaryLines({ summary }: ActorReport): string[] {
     [summary.fails, "decisions fail"],
     [summary.otherwise, "decisions differ in other fields"],
   ];
-  return lines.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`);
+  const told = lines.filter(([count]) => count > 0).map(([count, text]) => `${count} ${text}`);
+  if (moved > 0) {
+    const { recorded, again } = summary.loads;
+    const text = `${loadText(again, moved)}; those that were, ${loadText(recorded, moved)}`;
+    told.splice(1, 0, `  nodes that would be chosen had on average ${text}`);
+  }
+  return told;
+}
+
+/** The ways between nodes, or where these are many, what comes to nodes and goes from them. */
+function placesText(elsewhere: Readonly<Record<string, number>>): string {
+  const ways = Object.entries(elsewhere).sort(([, a], [, b]) => b - a);
+  if (ways.length <= WAYS_MAX) return ways.map(([way, n]) => `${n} × ${way}`).join(", ");
+  const changes = new Map<string, number>();
+  for (const [way, count] of ways) {
+    const [from = "", to = ""] = way.split(" → ");
+    changes.set(from, (changes.get(from) ?? 0) - count);
+    changes.set(to, (changes.get(to) ?? 0) + count);
+  }
+  const sorted = [...changes].sort(([, a], [, b]) => b - a);
+  const more = sorted.filter(([, change]) => change > 0);
+  const fewer = sorted.filter(([, change]) => change < 0).reverse();
+  const listed = (nodes: typeof sorted) =>
+    nodes
+      .slice(0, BRIEF_MAX)
+      .map(([node, change]) => `${node} ${change > 0 ? "+" : ""}${change}`)
+      .join(", ");
+  return (
+    `${more.length} nodes get more (${listed(more)}, ...), ` +
+    `${fewer.length} fewer (${listed(fewer)}, ...)`
+  );
+}
+
+/** Of so many placements, in the mean. */
+function loadText({ pods, cpu, memory }: NodeLoad, of = 1): string {
+  const percent = (part: number) => `${((100 * part) / of).toFixed(1)} %`;
+  const count = of === 1 ? pods : (pods / of).toFixed(1);
+  return `${count} ${count === 1 ? "pod" : "pods"}, cpu ${percent(cpu)}, memory ${percent(memory)}`;
 }
 
 function differenceLines(
-  { record, again }: Difference,
+  { record, again, loads }: Difference,
   path: string | undefined,
   paint: Paint,
   now: number,
 ): string[] {
   const { key, decidedAt, replica, now: at } = record;
   const where = `${keyText(key)} at revision ${decidedAt}, ${whenText(at, now)}, by ${replica}`;
+  if (path !== undefined && loads !== undefined && "plan" in again) {
+    // The rest of the plan says the same again.
+    const from = `${nodeOf(record.plan)} (${loadText(loads.recorded)})`;
+    const to = `${nodeOf(again.plan)} (${loadText(loads.again)})`;
+    return [`  ${where}`, `    ${from} → ${to}`];
+  }
   const fields = "threw" in again ? [] : fieldLines(record, again, paint);
   if (path !== undefined) return [`  ${where}`, ...fields];
   return [

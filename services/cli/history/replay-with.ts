@@ -75,7 +75,11 @@ async function tell(stretch: Stretch, input: Writable): Promise<void> {
     decision: (due) => say({ due }),
     ready: async () => {
       if (!input.writableNeedDrain || input.destroyed) return;
-      await Promise.race([once(input, "drain"), once(input, "close")]);
+      const either = new AbortController();
+      const { signal } = either;
+      const events = ["drain", "close"].map((event) => once(input, event, { signal }));
+      await Promise.race(events).finally(() => either.abort());
+      await Promise.allSettled(events);
     },
   });
   say(endOf(walked));

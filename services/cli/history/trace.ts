@@ -81,11 +81,12 @@ export function treeText(root: Span, paint: Paint): string {
   const shown = aligned(rows.slice(0, SPANS_SHOWN));
   const more = rows.length - shown.length;
   const last = Math.max(...allSpans(root).map(endOf));
+  const steps = rows.length === 1 ? "1 step" : `${rows.length} steps`;
   return [
     paint("bold", `trace ${root.trace}`),
     paint(
       "dim",
-      `begun ${new Date(root.begun).toISOString()}; ${rows.length} steps in ` +
+      `begun ${new Date(root.begun).toISOString()}; ${steps} in ` +
         `${duration(last - root.begun)}` +
         `${root.cause === undefined ? "" : `; woken by revision ${root.cause}`}`,
     ),
