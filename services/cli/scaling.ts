@@ -3,7 +3,7 @@
  * they run from now on, and only then others go, so that no actor is ever without a replica.
  */
 import type { Bus } from "../../shared/actor/bus.ts";
-import { NoResponderError } from "../../shared/actor/bus.ts";
+import { NoResponderError, RequestTimeoutError } from "../../shared/actor/bus.ts";
 import { parseProcessState, sendOrder } from "../../shared/actor/orders.ts";
 import { type ClusterSettings, type Paths, writeSettings } from "./cluster.ts";
 import type { PlannedProcess } from "./layout.ts";
@@ -11,7 +11,8 @@ import { CONTROL_ACTORS, layoutOf, mustBeActor, replicasOf, withReplicas } from 
 import { NATS_SERVER, type Supervisor } from "./supervisor.ts";
 import type { ScaleOrder, SupervisorStatus } from "./supervisor-orders.ts";
 
-const ORDER_MS = 30_000;
+/** Then it is asked again: a process that dies does not answer, and its next life may be asked. */
+const ORDER_MS = 3_000;
 const POLL_MS = 50;
 const START_MS_MAX = 30_000;
 
@@ -111,7 +112,7 @@ export class Scaling {
     const deadline = Date.now() + START_MS_MAX;
     for (;;) {
       const done = await ask().catch((error: unknown) => {
-        if (error instanceof NoResponderError) return false;
+        if (error instanceof NoResponderError || error instanceof RequestTimeoutError) return false;
         throw error;
       });
       if (done) return;
