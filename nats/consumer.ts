@@ -195,6 +195,9 @@ function startOf(from: ConsumerOptions["from"]): Record<string, unknown> {
   return { deliver_policy: "by_start_time", opt_start_time };
 }
 
+/** Where the dots of a reply subject are; one for all, since each is read at once. */
+const dots = new Array<number>(16);
+
 /**
  * Reads `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<nanoseconds>.<pending>`;
  * newer servers may put a domain and an account before the stream, and a token at the end.
@@ -202,10 +205,14 @@ function startOf(from: ConsumerOptions["from"]): Record<string, unknown> {
 function placeOf(
   reply: string,
 ): { sequence: Revision; delivery: number; time: number } | undefined {
-  const tokens = reply.split(".");
-  const at = tokens.length >= 11 ? 2 : 0;
-  const [sequence, delivery, nanoseconds] = tokens.slice(at + 5, at + 8);
-  if (!reply.startsWith("$JS.ACK.") || !sequence || !delivery || !nanoseconds) return undefined;
+  if (!reply.startsWith("$JS.ACK.")) return undefined;
+  let count = 0;
+  for (let at = reply.indexOf("."); at >= 0; at = reply.indexOf(".", at + 1)) dots[count++] = at;
+  const skipped = count >= 10 ? 2 : 0;
+  if (count < 8 + skipped || count > dots.length) return undefined;
+  const token = (index: number): string =>
+    reply.slice((dots[index + skipped - 1] as number) + 1, dots[index + skipped]);
+  const [sequence, delivery, nanoseconds] = [token(5), token(6), token(7)];
   return {
     sequence: Number(sequence),
     delivery: Number(delivery),

@@ -143,7 +143,9 @@ class JetStreamStore implements Store {
     const onEnd = (): void => {
       this.#watches.delete(watch);
     };
-    const watch = new LogWatch(this.#log, this.#tails, { prefix, from, onEnd }, handler);
+    // Who only reads need not know what a write would have to expect.
+    const tails = this.#readOnly ? undefined : this.#tails;
+    const watch = new LogWatch(this.#log, tails, { prefix, from, onEnd }, handler);
     this.#watches.add(watch);
     return watch;
   }

@@ -8,9 +8,11 @@ import {
   type WatchHandler,
 } from "../shared/store/store.ts";
 import { Consumer, type Delivered } from "./consumer.ts";
+import type { Headers } from "./headers.ts";
 import type { Log } from "./log.ts";
-import { hasMore, versionOf } from "./message.ts";
+import { hasMore, isDeletion, versionOf } from "./message.ts";
 import { keepsOnlyLast } from "./streams.ts";
+import { keyOfSubject } from "./subjects.ts";
 import type { Tails } from "./tails.ts";
 
 /** Before another session is tried; doubled while none succeeds. */
@@ -26,7 +28,7 @@ const RETRY_MAX_MS = 1_000;
  */
 export class LogWatch implements Watch {
   readonly #log: Log;
-  readonly #tails: Tails;
+  readonly #tails: Tails | undefined;
   readonly #prefix: string;
   readonly #handler: WatchHandler;
   readonly #stopStatus: () => void;
@@ -43,7 +45,7 @@ export class LogWatch implements Watch {
 
   constructor(
     log: Log,
-    tails: Tails,
+    tails: Tails | undefined,
     options: { prefix: string; from: Revision | "snapshot"; onEnd: () => void },
     handler: WatchHandler,
   ) {
@@ -170,7 +172,7 @@ interface Begin {
 /** One consumer's life. */
 class Session {
   readonly #log: Log;
-  readonly #tails: Tails;
+  readonly #tails: Tails | undefined;
   readonly #begin: Begin;
   readonly #handler: SessionHandler;
   readonly #consumer: Consumer;
@@ -187,7 +189,7 @@ class Session {
   /** A gap was met; nothing behind it is delivered. */
   #broken = false;
 
-  constructor(log: Log, tails: Tails, begin: Begin, handler: SessionHandler) {
+  constructor(log: Log, tails: Tails | undefined, begin: Begin, handler: SessionHandler) {
     this.#log = log;
     this.#tails = tails;
     this.#begin = begin;
@@ -257,22 +259,35 @@ class Session {
       this.#break(sequence);
       return;
     }
-    const version = versionOf(subject, data, headers, { sequence, time });
-    if (version?.value === null)
-      this.#tails.learn(version.key, { revision: sequence, live: false });
     this.#count += 1;
+    if (inSnapshot && this.#isLongGone(sequence, headers)) {
+      this.#last = Math.max(this.#last, sequence);
+      this.#tails?.learn(keyOfSubject(subject) ?? "", { revision: sequence, live: false });
+      if (this.#count >= this.#pending && !hasMore(headers)) this.#catchUp();
+      return;
+    }
+    const version = versionOf(subject, data, headers, { sequence, time });
+    if (version?.value === null) {
+      this.#tails?.learn(version.key, { revision: sequence, live: false });
+    }
     if (inSnapshot) this.#takeSnapshot(sequence, version);
     else this.#takeTail(sequence, version, hasMore(headers));
     // A message with more to come is never the last one: a snapshot ends with the log's end.
     if (!this.#caughtUp && this.#count >= this.#pending && !hasMore(headers)) this.#catchUp();
   }
 
+  /**
+   * A key whose deletion was there at the beginning is not part of the snapshot. A day's deletions
+   * are far more than what lives: nothing else is read of them.
+   */
+  #isLongGone(sequence: Revision, headers: Headers): boolean {
+    return sequence <= this.#head && !this.#begin.after && isDeletion(headers);
+  }
+
   #takeSnapshot(sequence: Revision, version: Version | undefined): void {
     if (sequence <= this.#last) return;
     this.#last = sequence;
-    // A key whose deletion was there at the beginning is not part of the snapshot.
-    if (!version || (version.value === null && sequence <= this.#head && !this.#begin.after))
-      return;
+    if (!version) return;
     this.#handler.versions([version.more ? { ...version, more: false } : version], sequence);
   }
 

@@ -3,8 +3,16 @@ import type { ClusterApi } from "./api.ts";
 import { insist } from "./insist.ts";
 
 const PAUSE_MS = 20;
-/** A writer looks for its older objects and deletes them: checking must not fill the cluster. */
-const KEPT = 100;
+/** So many objects for each writer, written again and again: checking must not fill the log. */
+const OBJECTS = 50;
+
+/** What a writer knows of one of its objects. */
+interface Written {
+  /** Of the last write that was acknowledged; -1: none was. */
+  acknowledged: number;
+  /** What was there must not be older. */
+  lost: boolean;
+}
 
 interface Waiting {
   readonly since: number;
@@ -22,9 +30,8 @@ export class Writers {
   readonly #api: ClusterApi;
   readonly #path: string;
   readonly #waiting = new Set<Waiting>();
-  /** Names that were acknowledged and not yet looked for, oldest first; by writer. */
-  readonly #kept = new Map<number, string[]>();
-  readonly #lost: string[] = [];
+  /** By name. */
+  readonly #written = new Map<string, Written>();
   #lastAt: number;
   #stopped = false;
   #running: Promise<void>[] = [];
@@ -61,56 +68,64 @@ export class Writers {
     return new Promise((done) => this.#waiting.add({ since, writers, done }));
   }
 
-  /** Names that were acknowledged and are not there. */
+  /** Objects that were once, or are now, older than what was acknowledged. */
   async lost(): Promise<string[]> {
     const body = await insist(this.#runtime, this.#api, "GET", this.#path);
-    const { items } = JSON.parse(body) as { items: { metadata: { name: string } }[] };
-    const present = new Set(items.map(({ metadata }) => metadata.name));
-    const kept = [...this.#kept.values()].flat();
-    return [...this.#lost, ...kept.filter((name) => !present.has(name))];
+    const { items } = JSON.parse(body) as { items: ConfigMap[] };
+    const present = new Map(items.map((item) => [item.metadata.name, item]));
+    const lost = [...this.#written].filter(
+      ([name, written]) => written.lost || countOf(present.get(name)) < written.acknowledged,
+    );
+    return lost.map(([name]) => name);
   }
 
   async #write(writer: number): Promise<void> {
     const { clock, timers } = this.#runtime;
     for (let count = 0; !this.#stopped; count++) {
-      const name = `written-${writer}-${count}`;
+      const name = `written-${writer}-${count % OBJECTS}`;
       const asked = clock.monotonic();
-      const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { name } };
       try {
-        const { code } = await this.#api.ask("POST", this.#path, object);
-        if (code === 201) this.#took(writer, name, asked);
+        const code = await this.#put(name, count);
+        if (code < 300) this.#took(writer, name, count, asked);
         else this.failed++;
       } catch {
         // Not acknowledged: it may be there or not.
         this.failed++;
       }
-      await this.#retire(writer);
       await timers.sleep(PAUSE_MS);
     }
   }
 
-  /** The oldest object must be there, and is deleted then. */
-  async #retire(writer: number): Promise<void> {
-    const kept = this.#kept.get(writer) ?? [];
-    const [oldest] = kept;
-    if (oldest === undefined || kept.length <= KEPT) return;
-    try {
-      const { code } = await this.#api.ask("GET", `${this.#path}/${oldest}`);
-      if (code !== 200 && code !== 404) return;
-      if (code === 404) this.#lost.push(oldest);
-      kept.shift();
-      if (code === 200) await this.#api.ask("DELETE", `${this.#path}/${oldest}`);
-    } catch {
-      // It is looked for again the next time; one that stays does no harm.
-    }
+  /**
+   * Writes behind what is there, which must be what was acknowledged last, or younger. The version
+   * that it replaces keeps an earlier attempt, that was given up, from coming true afterwards.
+   */
+  async #put(name: string, count: number): Promise<number> {
+    const path = `${this.#path}/${name}`;
+    const written = this.#of(name);
+    const { code, body } = await this.#api.ask("GET", path);
+    if (code !== 200 && code !== 404) return code;
+    const present = code === 200 ? (JSON.parse(body) as ConfigMap) : undefined;
+    if (countOf(present) < written.acknowledged) written.lost = true;
+    const resourceVersion = present?.metadata.resourceVersion;
+    const metadata = { name, ...(resourceVersion && { resourceVersion }) };
+    const object = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { count: `${count}` } };
+    const answer = present
+      ? await this.#api.ask("PUT", path, object)
+      : await this.#api.ask("POST", this.#path, object);
+    return answer.code;
   }
 
-  #took(writer: number, name: string, asked: number): void {
+  #of(name: string): Written {
+    const written = this.#written.get(name) ?? { acknowledged: -1, lost: false };
+    this.#written.set(name, written);
+    return written;
+  }
+
+  #took(writer: number, name: string, count: number, asked: number): void {
     const now = this.#runtime.clock.monotonic();
     this.acknowledged++;
-    const kept = this.#kept.get(writer);
-    if (kept === undefined) this.#kept.set(writer, [name]);
-    else kept.push(name);
+    this.#of(name).acknowledged = count;
     this.longestGapMs = Math.max(this.longestGapMs, now - this.#lastAt);
     this.#lastAt = now;
     for (const waiter of this.#waiting) {
@@ -121,4 +136,14 @@ export class Writers {
       waiter.done(now - waiter.since);
     }
   }
+}
+
+interface ConfigMap {
+  readonly metadata: { readonly name: string; readonly resourceVersion: string };
+  readonly data: { readonly count: string };
+}
+
+/** -1: it is not there. */
+function countOf(object: ConfigMap | undefined): number {
+  return object === undefined ? -1 : Number(object.data.count);
 }

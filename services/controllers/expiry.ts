@@ -12,6 +12,7 @@ import { type GroupResource, keyOf } from "../../shared/api/key.ts";
 import type { KubernetesObject } from "../../shared/api/object.ts";
 import { parseTime } from "../../shared/api/time.ts";
 import type { Key } from "../../shared/store/store.ts";
+import type { Entry, View } from "../../shared/store/view.ts";
 
 const EVENT_LIFETIME_MS = 3_600_000;
 const LEASE_NAMESPACE = "kube-node-lease";
@@ -25,6 +26,7 @@ export const eventExpiry: Controller = {
   version: 1,
   primary: "events",
   wakes: { namespaces: (object, old, at) => contentsOf("events", object, old, at) },
+  restsUntil: eventRestsUntil,
   reconcile: expireEvent,
 };
 
@@ -51,6 +53,12 @@ export function expireEvent(key: Key, at: Snapshot): Plan {
   const left = seen + (homeless ? NAMESPACE_GRACE_MS : EVENT_LIFETIME_MS) - at.now;
   if (left > 0) return { actions: [], requeueAfterMs: left };
   return deletion(key, event, homeless ? "its namespace is gone" : "last seen an hour ago");
+}
+
+/** What was written just now was seen just now, or not long before. */
+function eventRestsUntil({ namespace, time }: Entry, at: View): number | undefined {
+  const homeless = at.get(keyOf("namespaces", "", namespace)) === undefined;
+  return homeless ? undefined : time + EVENT_LIFETIME_MS;
 }
 
 function wokenByNode(object: KubernetesObject | undefined, old: KubernetesObject | undefined) {

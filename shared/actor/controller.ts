@@ -1,7 +1,7 @@
 import type { GroupResource } from "../api/key.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
-import type { Change, View } from "../store/view.ts";
+import type { Change, Entry, View } from "../store/view.ts";
 import type { Plan } from "./plan.ts";
 
 /**
@@ -28,6 +28,11 @@ export interface Controller {
    * it leads to no key, nor is the changed one worth a pass. Default: every change is looked at.
    */
   readonly concerns?: (change: Change, at: View) => boolean;
+  /**
+   * Until when a primary key may rest, milliseconds since the Unix epoch, told by names and times
+   * so that the object need not be decoded: no pass before would do anything. Default: it may not.
+   */
+  readonly restsUntil?: (entry: Entry, at: View) => number | undefined;
   readonly reconcile: (key: Key, at: Snapshot) => Plan;
 }
 

@@ -77,6 +77,13 @@ export class KeyQueue {
     if (soon < state.notBeforeMs) this.#wakeAt(key, state, soon);
   }
 
+  /** Asks for a pass in a while; sooner when one is wanted anyway. */
+  rest(key: Key, cause: Revision, ms: number): void {
+    const state = this.#stateOf(key);
+    if (state.taken || state.wanted) this.add(key, cause);
+    else this.#after(state, ms, () => this.add(key, 0));
+  }
+
   /** The next key, for the caller alone until `done`. */
   take(): QueueItem | undefined {
     if (this.#head === this.#ready.length) return undefined;

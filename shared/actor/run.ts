@@ -166,7 +166,19 @@ class ControllerLoop implements RunningController {
   }
 
   #ask(key: Key, cause: Revision): void {
-    if (!this.#stopped && this.#options.membership.owns(key)) this.#queue.add(key, cause);
+    if (this.#stopped || !this.#options.membership.owns(key)) return;
+    const restMs = this.#restMs(key);
+    if (restMs > 0) this.#queue.rest(key, cause, restMs);
+    else this.#queue.add(key, cause);
+  }
+
+  #restMs(key: Key): number {
+    const { restsUntil } = this.#controller;
+    if (restsUntil === undefined) return 0;
+    const { projection, dependencies } = this.#options;
+    const entry = projection.get(key);
+    const until = entry && restsUntil(entry, projection);
+    return until === undefined ? 0 : until - dependencies.runtime.clock.now();
   }
 
   #pumpSoon(): void {

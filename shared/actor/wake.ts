@@ -1,6 +1,5 @@
 import type { GroupResource } from "../api/key.ts";
 import { groupResourceOf, KINDS } from "../api/kinds.ts";
-import type { KubernetesObject } from "../api/object.ts";
 import type { Key, Revision } from "../store/store.ts";
 import type { Change, Entry, ProjectionReader } from "../store/view.ts";
 import { type Controller, EVERY_RESOURCE, type WakeRule } from "./controller.ts";
@@ -55,7 +54,7 @@ export class Waker {
       if (this.#stopped) return;
       for (const entry of entries.slice(start, start + OBJECTS_PER_TURN_MAX)) {
         if (!this.#concerns(asAdded(entry))) continue;
-        for (const key of this.#keysOf(entry, entry.object, undefined)) ask(key, entry.revision);
+        for (const key of this.#keysOf(asAdded(entry))) ask(key, entry.revision);
       }
       const next = start + OBJECTS_PER_TURN_MAX;
       if (next < entries.length) dependencies.runtime.timers.after(0, () => turn(next));
@@ -77,36 +76,28 @@ export class Waker {
 
   #changed(change: Change): void {
     if (!this.#concerns(change)) return;
-    const { type, entry, old, revision } = change;
-    const gone = type === "DELETED";
-    const before = old?.object ?? (gone ? entry.object : undefined);
-    const keys = this.#keysOf(entry, gone ? undefined : entry.object, before);
-    for (const key of keys) this.#options.ask(key, revision);
+    for (const key of this.#keysOf(change)) this.#options.ask(key, change.revision);
   }
 
-  #keysOf(
-    { key, resource }: Pick<Entry, "key" | "resource">,
-    object: KubernetesObject | undefined,
-    old: KubernetesObject | undefined,
-  ): ReadonlySet<Key> {
+  /** The objects are decoded only for rules that look at them. */
+  #keysOf(change: Change): ReadonlySet<Key> {
+    const { key, resource } = change.entry;
     const { primary, wakes } = this.#options.controller;
     const keys = new Set<Key>();
     if (primary === resource || primary === EVERY_RESOURCE) keys.add(key);
     for (const rule of [wakes?.[resource], wakes?.[EVERY_RESOURCE]]) {
-      if (rule) for (const woken of this.#apply(rule, key, object, old)) keys.add(woken);
+      if (rule) for (const woken of this.#apply(rule, key, change)) keys.add(woken);
     }
     return keys;
   }
 
-  #apply(
-    rule: WakeRule,
-    key: Key,
-    object: KubernetesObject | undefined,
-    old: KubernetesObject | undefined,
-  ): readonly Key[] {
+  #apply(rule: WakeRule, key: Key, { type, entry, old }: Change): readonly Key[] {
     const { projection, controller, dependencies } = this.#options;
+    const gone = type === "DELETED";
+    const object = gone ? undefined : entry.object;
+    const before = old?.object ?? (gone ? entry.object : undefined);
     try {
-      return rule(object, old, snapshotOf(projection, dependencies.runtime.clock.now()));
+      return rule(object, before, snapshotOf(projection, dependencies.runtime.clock.now()));
     } catch (error) {
       // Whom the change concerns is unknown now; a lost wake-up would be worse than many passes.
       const fields = { err: error, actor: controller.name, key };

@@ -49,3 +49,16 @@ it("after its rest a key that nobody asks for is forgotten", async () => {
   await simulator.advance(200);
   expect(queue.size).toBe(0);
 });
+
+it("a key that may rest comes when the time is over, or with the next change", async () => {
+  const { simulator, queue } = started();
+  queue.rest(KEY, 1, 500);
+  await simulator.advance(499);
+  expect(queue.length).toBe(0);
+  await simulator.advance(1);
+  expect(queue.take()).toEqual({ key: KEY, cause: 0 });
+  queue.done(KEY);
+  queue.rest(KEY, 2, 500);
+  queue.add(KEY, 3);
+  expect(queue.take()).toEqual({ key: KEY, cause: 3 });
+});
