@@ -32,6 +32,9 @@ const WITHIN_MS = 15_000;
 /** Work that came up later than this would have been done by whoever had taken over by then. */
 const DUE_MS = 500;
 
+/** Whoever has had a key for so long has looked after it. */
+const TAKEN_MS = 1_000;
+
 /** Agents of a node: nobody takes over for them, their process's next life goes on. */
 const OF_THE_NODE: ReadonlySet<string> = new Set(["kubelet", "proxy", "dns"]);
 
@@ -70,7 +73,8 @@ export class Recovery {
     }
     for (const kill of kills) {
       for (const killed of kill.replicas) {
-        const resumed = resumedAt(byActor.get(killed.actor) ?? [], kill, killed);
+        const after = kills.filter(({ at }) => at > kill.at + TAKEN_MS);
+        const resumed = resumedAt(byActor.get(killed.actor) ?? [], { kill, killed, after });
         const ms = resumed === undefined ? {} : { ms: resumed - kill.at };
         this.add({ actor: killed.actor, process: kill.process, at: kill.at, ...ms });
       }
@@ -93,22 +97,45 @@ export class Recovery {
   }
 }
 
+interface Death {
+  readonly kill: Kill;
+  readonly killed: KilledReplica;
+  /** Kills when others had long taken over. */
+  readonly after: readonly Kill[];
+}
+
 /** When somebody else first did what had been the dead one's; the work is in order of time. */
-function resumedAt(work: readonly Work[], kill: Kill, killed: KilledReplica): number | undefined {
-  const until = kill.at + WITHIN_MS;
-  for (let index = firstAfter(work, kill.at); index < work.length; index++) {
+function resumedAt(work: readonly Work[], death: Death): number | undefined {
+  const { at } = death.kill;
+  for (let index = firstAfter(work, at); index < work.length; index++) {
     const each = work[index] as Work;
-    if (each.at > until) return undefined;
-    if (resumes(each, kill, killed)) return each.at;
+    if (each.at > at + WITHIN_MS) return undefined;
+    if (resumes(each, death)) return each.at;
   }
   return undefined;
 }
 
-function resumes(work: Work, { process, at }: Kill, killed: KilledReplica): boolean {
+function resumes(work: Work, death: Death): boolean {
   const { replica, key, due } = work;
-  if (replica === killed.replica || due > at + DUE_MS) return false;
-  if (OF_THE_NODE.has(killed.actor)) return replica.startsWith(`${process}-`);
-  return ownerAmong(killed.members, key) === killed.replica;
+  const { kill, killed } = death;
+  if (replica === killed.replica || due > kill.at + DUE_MS) return false;
+  if (OF_THE_NODE.has(killed.actor)) return replica.startsWith(`${kill.process}-`);
+  return ownerAmong(killed.members, key) === killed.replica && !isOfLater(work, death);
+}
+
+/**
+ * The one that took over has died meanwhile, too: what is done now follows from that death. Whoever
+ * takes over looks at old versions, so that this cannot be told by what was due.
+ */
+function isOfLater(work: Work, { after }: Death): boolean {
+  return after.some(
+    (kill) =>
+      kill.at < work.at &&
+      kill.replicas.some(
+        ({ actor, replica, members }) =>
+          actor === work.actor && ownerAmong(members, work.key) === replica,
+      ),
+  );
 }
 
 /** Index of the first that is later; they are in order of time. */

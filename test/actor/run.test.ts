@@ -75,6 +75,26 @@ describe("the run loop", () => {
     expect(seen).toHaveLength(2);
   });
 
+  it("lets a key rest until its version's time is over, or a wake rule names it", async () => {
+    const world = new World();
+    await world.put("primaries", "a", { wanted: 1 });
+    const seen: string[] = [];
+    let rests = true;
+    const controller = { ...copier(seen), restsUntil: () => (rests ? untilMs : undefined) };
+    const untilMs = world.simulator.process("clock").clock.now() + 1_000;
+    await start(world, controller);
+    await world.put("primaries", "b", { wanted: 1 });
+    await world.simulator.advance(900);
+    expect(seen).toEqual([]);
+    rests = false;
+    await world.put("children", "c", { parent: "b" });
+    await world.simulator.advance(10);
+    expect(seen[0]).toBe("b 1 undefined");
+    rests = true;
+    await world.simulator.advance(200);
+    expect((await world.value(KEY))?.["copy"]).toBe(1);
+  });
+
   it("looks at every key when a wake rule throws, so that no wake-up is lost", async () => {
     const world = new World();
     await world.put("primaries", "a", {});

@@ -56,6 +56,23 @@ it("takes work that had been due for measured, however late it is done", () => {
   expect(rowsOf([work(8_000, DEAD_KEY, { due: 1_200 })])[0]).toMatchObject({ worst: 7_000 });
 });
 
+it("measures from the later of two deaths, unless nobody had taken over in between", () => {
+  const [one, two] = TARGETS as [Target, Target];
+  const next = { ...one, pid: 9, replicas: [{ actor: "deployment", replica: "control-9" }] };
+  const members = [two, next];
+  const key = KEYS.find(
+    (each) =>
+      ownerAmong([FIRST, SECOND], each) === FIRST &&
+      ownerAmong([SECOND, "control-9"], each) === SECOND,
+  ) as string;
+  const done = [work(9_500, key, { replica: "control-9" })];
+  const killsAt = (at: number) => [kill(1_000), killOf(two, at, members)];
+  const [late] = rowsOf(done, killsAt(9_000));
+  expect(late).toMatchObject({ kills: 2, measured: 1, worst: 500 });
+  const [soon] = rowsOf(done, killsAt(1_500));
+  expect(soon).toMatchObject({ kills: 2, measured: 2, worst: 8_500 });
+});
+
 it("keeps the actors of a process apart, and takes them together in the end", () => {
   const recovery = new Recovery();
   recovery.addWork(
