@@ -54,8 +54,8 @@ const SINGLES_MAX = 24;
 const WRITES_PER_BATCH = 200;
 /** Single writes of clients that go beside the others' batches. */
 const EXPRESS_MAX = 8;
-/** So long after actors wrote, more of it is expected; without it all go best together. */
-const ACTORS_MS = 50;
+/** A round of so many writes is worth not to be waited for; with fewer all go best together. */
+const LONG_ROUND = WRITES_PER_BATCH / 2;
 /** How long a busy process gathers commits for one round at most. */
 const GATHER_MS = 2;
 const BYTES_PER_BATCH_MAX = 16 * 1024 * 1024;
@@ -78,8 +78,7 @@ export class Writer {
   #underWay: readonly Plan[] = [];
   /** Beside them, by key. */
   readonly #express = new Map<Key, Promise<void>>();
-  /** When something was last written that nobody waits for at the other end of HTTPS. */
-  #actorsAt = Number.NEGATIVE_INFINITY;
+  #underWayWrites = 0;
   #running: Promise<void> | undefined;
   #head: Revision = 0;
 
@@ -96,7 +95,6 @@ export class Writer {
       const commit = nuid.next();
       const deadline = performance.now() + AWAY_MS;
       const plan = { writes, headers, commit, bytes, deadline, resolve, reject };
-      if (!isPerson(headers)) this.#actorsAt = performance.now();
       if (this.#goesAtOnce(plan)) {
         this.#sendAtOnce(plan);
         return;
@@ -119,13 +117,13 @@ export class Writer {
   }
 
   /**
-   * A client that waits for a single write does not wait for batches as well: it goes at once,
-   * beside them, when nothing else is under way for its key. Its expectation guards it against
+   * A client that waits for a single write does not wait for long batches as well: it goes at
+   * once, beside them, when nothing else is under way for its key. Its expectation guards it against
    * whatever overtakes it.
    */
   #goesAtOnce({ headers, writes }: Plan): boolean {
     const [write] = writes;
-    if (performance.now() - this.#actorsAt > ACTORS_MS) return false;
+    if (this.#underWayWrites + this.#queue.length < LONG_ROUND) return false;
     if (!isPerson(headers) || writes.length > 1 || write?.expect === undefined) return false;
     if (this.#express.size >= EXPRESS_MAX || this.#express.has(write.key)) return false;
     const isSame = ({ key }: Write): boolean => key === write.key;
@@ -149,6 +147,7 @@ export class Writer {
       await lull(GATHER_MS);
       const plans = this.#take();
       this.#underWay = plans;
+      this.#underWayWrites = plans.reduce((sum, plan) => sum + plan.writes.length, 0);
       if (plans.length <= SINGLES_MAX && plans.every((plan) => plan.writes.length === 1)) {
         await Promise.all(plans.map((plan) => this.#settleAlone(plan)));
         continue;
@@ -163,6 +162,7 @@ export class Writer {
       for (const plan of plans) await this.#settleAlone(plan);
     }
     this.#underWay = [];
+    this.#underWayWrites = 0;
     this.#running = undefined;
   }
 
