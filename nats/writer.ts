@@ -118,8 +118,8 @@ export class Writer {
 
   /**
    * A client that waits for a single write does not wait for long batches as well: it goes at
-   * once, beside them, when nothing else is under way for its key. Its expectation guards it against
-   * whatever overtakes it.
+   * once, beside them, when nothing else is under way for its key. Its expectation guards it
+   * against whatever overtakes it.
    */
   #goesAtOnce({ headers, writes }: Plan): boolean {
     const [write] = writes;
