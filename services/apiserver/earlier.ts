@@ -9,6 +9,8 @@ import type { Change, ProjectionReader, View } from "../../shared/store/view.ts"
 const KEPT_MS = 30_000;
 const DECODED_BYTES = 4 * 1024 * 1024;
 const CAUGHT_UP_MS = 3_000;
+/** Reading more from the log takes longer than a list from memory, and keeps others waiting. */
+const OBJECTS_MAX = 10_000;
 
 interface Kept<Result> {
   readonly from: Revision;
@@ -55,17 +57,22 @@ export class Earlier {
 
   /**
    * The resource's changes above a revision, up to where the replica's own projection goes on;
-   * undefined when that has them all. @throws CompactedError, FutureRevisionError
+   * undefined when that has them all, or when the resource is so large that its clients had better
+   * list it anew. @throws CompactedError, FutureRevisionError
    */
   async since(resource: GroupResource, revision: Revision): Promise<Stretch | undefined> {
     const { oldest } = this.#projection;
-    if (revision >= oldest) return undefined;
+    if (revision >= oldest || this.#isLarge(resource)) return undefined;
     const kept = this.#stretches.get(resource);
     if (kept !== undefined && kept.from <= revision) {
       const stretch = await kept.reading;
       if (stretch.upTo >= oldest) return stretch;
     }
     return this.#keep(this.#stretches, resource, revision, this.#stretch(resource, revision));
+  }
+
+  #isLarge(resource: GroupResource): boolean {
+    return this.#projection.list(resource).length > OBJECTS_MAX;
   }
 
   #keep<Result>(
