@@ -40,16 +40,20 @@ export function selects(selection: Selection, object: KubernetesObject): boolean
   return fields.empty || fields.matches(object);
 }
 
-/** The selected entries of a view, in key order; the present one answers from its indexes. */
+/** The selected entries of a view, in key order. */
 export function selected(view: View, selection: Selection): readonly Entry[] {
+  const entries = candidates(view, selection);
+  return selection.plain ? entries : entries.filter((entry) => selects(selection, entry.object));
+}
+
+/** Entries of a view in key order, all selected ones among them; the present has indexes. */
+export function candidates(view: View, selection: Selection): readonly Entry[] {
   const { table, namespace, labels, fields, plain } = selection;
   const resource = storedResource(table);
   const within = namespace === "" ? undefined : namespace;
-  if (plain) return view.list(resource, within);
-  const candidates =
-    (isPresent(view) ? fromIndex(view, resource, within, labels, fields) : undefined) ??
-    view.list(resource, within);
-  return candidates.filter((entry) => selects(selection, entry.object));
+  const indexed =
+    !plain && isPresent(view) ? fromIndex(view, resource, within, labels, fields) : undefined;
+  return indexed ?? view.list(resource, within);
 }
 
 function isPresent(view: View): view is ProjectionReader {
