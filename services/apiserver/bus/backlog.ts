@@ -1,3 +1,4 @@
+import { partsOfEntry } from "../../../shared/store/entry.ts";
 import type { Revision } from "../../../shared/store/store.ts";
 import type { ProjectionReader } from "../../../shared/store/view.ts";
 import { storedResource } from "../context.ts";
@@ -24,7 +25,7 @@ export function presentState(projection: ProjectionReader, selection: Selection)
     length: entries.length,
     tail: (index) => {
       const entry = entries[index];
-      if (entry === undefined || !selects(selection, entry.object)) return undefined;
+      if (entry === undefined || !selects(selection, partsOfEntry(entry))) return undefined;
       return versionTail(entry, entry.revision, true);
     },
     end: encodeFrame({ type: "synced", revision: projection.revision }),
