@@ -11,6 +11,7 @@ import { Freshness } from "./freshness.ts";
 import { ListCache } from "./list-cache.ts";
 import { KeyLocks } from "./locks.ts";
 import type { Authorizer } from "./request.ts";
+import { Slices } from "./slices.ts";
 import { Traces } from "./traces.ts";
 import { Turns } from "./turns.ts";
 import { WatchHub } from "./watch/hub.ts";
@@ -53,6 +54,7 @@ export interface EngineContext extends EngineOptions {
   readonly locks: KeyLocks;
   readonly traces: Traces;
   readonly turns: Turns;
+  readonly slices: Slices;
 }
 
 export function createContext(options: EngineOptions): EngineContext {
@@ -69,7 +71,8 @@ export function createContext(options: EngineOptions): EngineContext {
   const traces = new Traces();
   for (const { name, projection } of Object.values(logs)) traces.follow(name, projection);
   const turns = new Turns(options.runtime, logs.cluster.freshness);
-  return { ...options, logs, locks: new KeyLocks(), traces, turns };
+  const slices = new Slices(options.runtime);
+  return { ...options, logs, locks: new KeyLocks(), traces, turns, slices };
 }
 
 /** The log of a kind. Kinds that are not stored have none of their own; they look at `cluster`. */

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "../../shared/api/object.ts";
+import type { Parts } from "../../shared/api/parts.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
 import {
   type FieldMatcher,
@@ -6,6 +6,7 @@ import {
   parseFieldSelector,
   parseLabelSelector,
 } from "../../shared/api/selectors.ts";
+import { partsOfEntry } from "../../shared/store/entry.ts";
 import type { Entry, ProjectionReader, View } from "../../shared/store/view.ts";
 import { storedResource } from "./context.ts";
 
@@ -33,23 +34,31 @@ export function selectionOf(
 }
 
 /** Whether the object is selected; its kind and namespace are already known to be right. */
-export function selects(selection: Selection, object: KubernetesObject): boolean {
-  if (selection.plain) return true;
-  const { labels, fields } = selection;
-  if (!labels.empty && !labels.matchesLabels(object.metadata.labels)) return false;
-  return fields.empty || fields.matches(object);
+export function selects({ plain, labels, fields }: Selection, stored: Parts): boolean {
+  if (plain) return true;
+  if (!labels.empty && !labels.matchesLabels(labelsOf(stored))) return false;
+  return fields.empty || fields.matches(stored);
 }
 
-/** The selected entries of a view, in key order; the present one answers from its indexes. */
+function labelsOf(stored: Parts): Readonly<Record<string, string>> | undefined {
+  return stored.part("metadata", "labels") as Record<string, string> | undefined;
+}
+
+/** The selected entries of a view, in key order. */
 export function selected(view: View, selection: Selection): readonly Entry[] {
+  const entries = candidates(view, selection);
+  if (selection.plain) return entries;
+  return entries.filter((entry) => selects(selection, partsOfEntry(entry)));
+}
+
+/** Entries of a view in key order, all selected ones among them; the present has indexes. */
+export function candidates(view: View, selection: Selection): readonly Entry[] {
   const { table, namespace, labels, fields, plain } = selection;
   const resource = storedResource(table);
   const within = namespace === "" ? undefined : namespace;
-  if (plain) return view.list(resource, within);
-  const candidates =
-    (isPresent(view) ? fromIndex(view, resource, within, labels, fields) : undefined) ??
-    view.list(resource, within);
-  return candidates.filter((entry) => selects(selection, entry.object));
+  const indexed =
+    !plain && isPresent(view) ? fromIndex(view, resource, within, labels, fields) : undefined;
+  return indexed ?? view.list(resource, within);
 }
 
 function isPresent(view: View): view is ProjectionReader {

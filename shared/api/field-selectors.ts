@@ -1,4 +1,5 @@
 import { badRequest } from "./errors.ts";
+import type { Parts } from "./parts.ts";
 import { quote } from "./quote.ts";
 import type { KindTable, Schema } from "./schema.ts";
 
@@ -10,7 +11,7 @@ export interface FieldRequirement {
 }
 
 interface Term extends FieldRequirement {
-  readonly read: (object: unknown) => string;
+  readonly read: (stored: Parts) => string;
 }
 
 /** A parsed field selector: all requirements must hold on the stored object. */
@@ -30,9 +31,9 @@ export class FieldMatcher {
     return this.terms.length === 0;
   }
 
-  matches(object: unknown): boolean {
+  matches(stored: Parts): boolean {
     for (const { operator, value, read } of this.terms) {
-      if ((read(object) === value) !== (operator === "=")) return false;
+      if ((read(stored) === value) !== (operator === "=")) return false;
     }
     return true;
   }
@@ -96,28 +97,24 @@ const EVENT_FIELDS: readonly (readonly [RegExp, string])[] = [
   [/^reportingController$/, "reportingComponent"],
 ];
 
-function reader(field: string, table: Selectable): (object: unknown) => string {
+function reader(field: string, table: Selectable): (stored: Parts) => string {
   if (table.kind === "Event" && field === "source") return readEventSource;
-  let stored = field;
+  let path = field;
   if (table.storedAs) {
-    for (const [from, to] of EVENT_FIELDS) stored = stored.replace(from, to);
+    for (const [from, to] of EVENT_FIELDS) path = path.replace(from, to);
   }
-  const path = stored.split(".");
+  const [name = "", member] = path.split(".");
   const absent = schemaAt(table.schema, field.split("."))?.type === "boolean" ? "false" : "";
-  return (object) => {
-    let value = object;
-    for (const step of path) {
-      if (typeof value !== "object" || value === null) return absent;
-      value = (value as Record<string, unknown>)[step];
-    }
+  return (stored) => {
+    const value = stored.part(name, member);
     if (value === undefined || value === null) return absent;
     return typeof value === "object" ? "" : String(value);
   };
 }
 
-function readEventSource(object: unknown): string {
-  const event = object as { source?: { component?: string }; reportingComponent?: string };
-  return event.source?.component || event.reportingComponent || "";
+function readEventSource(stored: Parts): string {
+  const source = stored.part("source", "component") || stored.part("reportingComponent") || "";
+  return String(source);
 }
 
 function schemaAt(schema: Schema, path: readonly string[]): Schema | undefined {

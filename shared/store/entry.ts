@@ -1,5 +1,6 @@
 import { parseKey } from "../api/key.ts";
 import type { KubernetesObject, ObjectMeta } from "../api/object.ts";
+import { type Parts, partOf, partsOf } from "../api/parts.ts";
 import { setField } from "../api/patch/json-value.ts";
 import { keptBytes } from "../runtime/kept-bytes.ts";
 import type { Decodable, DecodedObjects } from "./decoded.ts";
@@ -12,7 +13,7 @@ const METADATA = Buffer.from('"metadata":{');
 const CLOSING_BRACE = 0x7d;
 
 /** One version of one object. The only Entry implementation. */
-export class ObjectEntry implements Entry, Decodable {
+export class ObjectEntry implements Entry, Decodable, Parts {
   readonly key: Key;
   readonly resource: string;
   readonly namespace: string;
@@ -98,12 +99,8 @@ export class ObjectEntry implements Entry, Decodable {
 
   /** A part of the object, decoded and not kept, unless all of it has been. */
   part(name: string, member?: string): unknown {
-    if (this.#object !== undefined) {
-      const value = this.#object[name] as Record<string, unknown> | undefined;
-      return member === undefined ? value : value?.[member];
-    }
-    let bytes = memberOf(this.bytes, name);
-    if (bytes && member !== undefined) bytes = memberOf(bytes, member);
+    if (this.#object !== undefined) return partOf(this.#object, name, member);
+    const bytes = memberOf(this.bytes, name, member);
     return bytes && JSON.parse(bytes.toString());
   }
 
@@ -131,6 +128,11 @@ export class ObjectEntry implements Entry, Decodable {
 /** What `make` makes of the entry's object: see `Snapshot.ownedFacts`. */
 export function factsOf<T, F>(entry: Entry, make: (object: T) => F): F {
   return entry instanceof ObjectEntry ? entry.facts(make) : make(entry.object as T);
+}
+
+/** Parts of the entry's object, which is not decoded for them. */
+export function partsOfEntry(entry: Entry): Parts {
+  return entry instanceof ObjectEntry ? entry : partsOf(entry.object);
 }
 
 type Identity = Pick<Entry, "key" | "resource" | "namespace" | "name">;

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from "../api/object.ts";
-import { ObjectEntry } from "./entry.ts";
+import { partsOfEntry } from "./entry.ts";
 import { SortedEntries } from "./sorted.ts";
 import type { Entry } from "./view.ts";
 
@@ -149,11 +149,7 @@ function change(entries: SortedEntries, old: Entry | undefined, next: Entry | un
 }
 
 function metadataOf(entry: Entry): Readonly<Partial<ObjectMeta>> {
-  return entry instanceof ObjectEntry ? entry.metadata : entry.object.metadata;
-}
-
-function partOf(entry: Entry, name: string, member: string): unknown {
-  return entry instanceof ObjectEntry ? entry.part(name, member) : entry.object[name]?.[member];
+  return (partsOfEntry(entry).part("metadata") as ObjectMeta | undefined) ?? {};
 }
 
 function labelTerms(entry: Entry): readonly string[] {
@@ -192,6 +188,6 @@ function uncontrolledTerm(namespace: string): string {
 }
 
 function nodeTerms(entry: Entry): readonly string[] {
-  const node = partOf(entry, "spec", "nodeName");
+  const node = partsOfEntry(entry).part("spec", "nodeName");
   return typeof node === "string" && node !== "" ? [node] : [];
 }

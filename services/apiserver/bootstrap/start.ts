@@ -1,6 +1,7 @@
 import type { Logger, Running } from "../../../shared/actor/dependencies.ts";
 import type { Action } from "../../../shared/actor/plan.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
+import type { Revision } from "../../../shared/store/store.ts";
 import type { ProjectionReader } from "../../../shared/store/view.ts";
 import type { Engine } from "../request.ts";
 import {
@@ -31,7 +32,12 @@ export interface BootstrapOptions {
 const PERIOD_MS = 10_000;
 /** Refusals in a row before the beginning fails; every replica of a start wins one in turn. */
 const ATTEMPTS = 50;
-const WAIT_MS = 5_000;
+/**
+ * How long what was written may take to be shown here. At the beginning others may read the same
+ * long log, and there is nothing better to do than to wait; who waits is told so now and then.
+ */
+const WAIT_MS = { first: 10 * 60_000, later: 5_000 };
+const TELL_MS = 5_000;
 const USER = { username: "system:apiserver", groups: ["system:masters", "system:authenticated"] };
 
 export interface Bootstrap extends Running {
@@ -61,7 +67,7 @@ export async function startBootstrap(options: BootstrapOptions): Promise<Bootstr
       });
   });
   return {
-    announce: () => keeper.announce(),
+    announce: () => keeper.announce(WAIT_MS.first),
     stop: async () => {
       cancel();
       await busy;
@@ -79,29 +85,35 @@ class Keeper {
   }
 
   async keep(): Promise<void> {
-    await this.#stand();
-    await this.announce();
+    await this.#stand(WAIT_MS.later);
+    await this.announce(WAIT_MS.later);
   }
 
   /** Nobody else may have taken the Service's address when the first request is answered. */
   async prepare(): Promise<void> {
-    await this.#stand();
-    if (!hasService(this.#options.projections.cluster)) await this.announce();
-  }
-
-  async #stand(): Promise<void> {
+    await this.#stand(WAIT_MS.first);
     const { cluster } = this.#options.projections;
-    await this.#commit(cluster, () => standingActions(this.#wanted, cluster));
+    if (!hasService(cluster)) await this.announce(WAIT_MS.first);
   }
 
-  async announce(): Promise<void> {
+  async #stand(waitMs: number): Promise<void> {
+    const { cluster } = this.#options.projections;
+    await this.#commit(cluster, () => standingActions(this.#wanted, cluster), { waitMs });
+  }
+
+  async announce(waitMs: number): Promise<void> {
     const { projections, serving, serviceAddress, runtime } = this.#options;
     if (serving === undefined) return;
     const { cluster, leases } = projections;
     const now = runtime.clock.now();
-    await this.#commit(leases, () => leaseActions(serving, leases, now), 1);
+    await this.#commit(leases, () => leaseActions(serving, leases, now), {
+      waitMs,
+      rounds: 1,
+    });
     const addresses = () => servingAddresses(serving, leases, now);
-    await this.#commit(cluster, () => serviceActions(addresses(), serviceAddress, cluster));
+    await this.#commit(cluster, () => serviceActions(addresses(), serviceAddress, cluster), {
+      waitMs,
+    });
   }
 
   /** Takes this replica out of the endpoints, unless it is the last one. */
@@ -109,23 +121,25 @@ class Keeper {
     const { projections, serving, serviceAddress, runtime } = this.#options;
     if (serving === undefined) return;
     const { cluster, leases } = projections;
+    const waitMs = WAIT_MS.later;
     const key = leaseKeyOf(serving);
     const uid = leases.get(key)?.object.metadata.uid;
     if (uid !== undefined) {
-      await this.#commit(leases, () => (leases.get(key) ? [{ op: "delete", key, uid }] : []), 1);
+      const actions = (): Action[] => (leases.get(key) ? [{ op: "delete", key, uid }] : []);
+      await this.#commit(leases, actions, { waitMs, rounds: 1 });
     }
     const others = servingAddresses(serving, leases, runtime.clock.now()).filter(
       ({ address, port }) => address !== serving.address || port !== serving.port,
     );
     if (others.length === 0) return;
-    await this.#commit(cluster, () => serviceActions(others, serviceAddress, cluster));
+    await this.#commit(cluster, () => serviceActions(others, serviceAddress, cluster), { waitMs });
   }
 
   /** Decides and commits until there is nothing left to do, at most `rounds` times successfully. */
   async #commit(
     projection: ProjectionReader,
     decide: () => Action[],
-    rounds = Number.POSITIVE_INFINITY,
+    { waitMs, rounds = Number.POSITIVE_INFINITY }: { waitMs: number; rounds?: number },
   ): Promise<void> {
     const { engine, runtime, replica } = this.#options;
     let done = 0;
@@ -136,12 +150,24 @@ class Keeper {
       const plan = { user: USER, actor: "apiserver", replica, trace, cause: 0, actions };
       const result = await engine.plan(plan);
       if (result.outcome === "committed") {
-        await projection.waitFor(result.revision, WAIT_MS);
+        await this.#arrived(projection, result.revision, waitMs);
         done++;
       } else if (result.status.code !== 409 && result.status.code !== 404) {
         throw new Error(`standing objects were refused: ${result.status.message}`);
       } else await runtime.timers.sleep(20);
     }
     throw new Error("standing objects could not be brought into being: refused again and again");
+  }
+
+  async #arrived(projection: ProjectionReader, revision: Revision, waitMs: number): Promise<void> {
+    const { runtime, logger } = this.#options;
+    const cancel = runtime.timers.every(TELL_MS, () => {
+      logger.info({ revision, at: projection.revision }, "waiting for the log to arrive here");
+    });
+    try {
+      await projection.waitFor(revision, waitMs);
+    } finally {
+      cancel();
+    }
   }
 }

@@ -6,20 +6,22 @@ import {
 } from "../../../shared/actor/api.ts";
 import { badRequest, failure, statusOf } from "../../../shared/api/errors.ts";
 import { kindByResource } from "../../../shared/api/kinds.ts";
-import { withoutManagedFields } from "../../../shared/api/lean.ts";
 import type { Cancel } from "../../../shared/runtime/runtime.ts";
 import { CompactedError, type Revision } from "../../../shared/store/store.ts";
-import type { Entry } from "../../../shared/store/view.ts";
 import { authorize } from "../authorize.ts";
-import { type EngineContext, type Log, logOfTable, storedResource } from "../context.ts";
+import { type EngineContext, type Log, logOfTable } from "../context.ts";
 import type { UserInfo } from "../request.ts";
-import { type Selection, selected, selectionOf } from "../select.ts";
-import { type SelectedChange, typeFor } from "../watch/hub.ts";
+import { type Selection, selectionOf } from "../select.ts";
+import type { SelectedChange } from "../watch/hub.ts";
 import { storeStatus } from "../write.ts";
+import { type Backlog, changesFrom, presentState } from "./backlog.ts";
+import { encodeFrame, type FrameTail, versionTail } from "./frame-tail.ts";
 
 /** Frames that may wait for a consumer's `more` before its watch is ended. */
 const PENDING_FRAMES_MAX = 50_000;
 const EXPIRED = 410;
+/** What a watch begins with is gone through in steps of so many. */
+const STEP = 32;
 
 /** The watches that actors have over the bus, by consumer (shared/actor/api.ts). */
 export class BusWatches {
@@ -90,9 +92,6 @@ export class BusWatches {
   }
 }
 
-/** The part of a frame behind its sequence number; the same for all consumers of a change. */
-type FrameTail = Uint8Array;
-
 class BusWatch {
   readonly identity: string;
   readonly #context: EngineContext;
@@ -104,12 +103,12 @@ class BusWatch {
   #received = 0;
   #heardAt: number;
   #sentAt: number;
-  /** The present state, of which `#next` is to be sent next. */
-  #state: readonly Entry[] = [];
+  /** What comes before all changes from now on, of which `#next` is to be looked at next. */
+  #backlog: Backlog | undefined;
   #next = 0;
-  #synced = true;
+  /** A step of the backlog is due. */
+  #due = false;
   #pending: { readonly revision: Revision; readonly tail: FrameTail }[] = [];
-  #begunAt: Revision = 0;
   #stopped = false;
 
   constructor(
@@ -129,28 +128,18 @@ class BusWatch {
 
   begin(log: Log, selection: Selection, from: Revision | undefined): void {
     if (this.#stopped) return;
-    const { projection } = log;
     this.#log = log;
-    this.#begunAt = projection.revision;
-    if (from === undefined) {
-      this.#state = selected(projection, selection);
-      this.#synced = false;
-    } else if (projection.revision > from) {
-      const resource = storedResource(selection.table);
-      for (const change of projection.changesSince(from, resource)) {
-        const type = typeFor(selection, change);
-        if (type === undefined) continue;
-        this.#push({ type, change, shared: (_, encode) => encode() });
-      }
-    }
+    const { projection } = log;
+    if (from === undefined) this.#backlog = presentState(projection, selection);
+    else if (projection.revision > from) this.#backlog = changesFrom(projection, selection, from);
     this.#cancels.push(log.watches.subscribe(selection, (change) => this.#changed(change)));
-    this.#flush();
+    this.#goOn();
   }
 
   more(received: number): void {
     this.#heardAt = this.#context.runtime.clock.monotonic();
     this.#received = Math.max(this.#received, Math.min(received, this.#sequence));
-    this.#flush();
+    this.#goOn();
   }
 
   /** Tells the consumer why, and stops. */
@@ -158,13 +147,15 @@ class BusWatch {
     if (this.#stopped) return;
     const expired = error instanceof CompactedError;
     const problem = expired ? failure(EXPIRED, "Expired", error.message) : storeStatus(error);
-    this.#write(encode({ type: "ended", status: statusOf(problem) }));
+    this.#write(encodeFrame({ type: "ended", status: statusOf(problem) }));
     this.stop();
   }
 
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#backlog = undefined;
+    this.#pending = [];
     for (const cancel of this.#cancels) cancel();
     this.#gone();
   }
@@ -189,35 +180,60 @@ class BusWatch {
       this.end(failure(429, "TooManyRequests", "the consumer is too slow for its watch"));
       return;
     }
-    this.#flush();
+    this.#goOn();
   }
 
-  /** Sends what the window lets through: the state, `synced`, then changes. */
-  #flush(): void {
-    while (!this.#stopped && this.#sequence - this.#received < WATCH_WINDOW_FRAMES) {
-      if (this.#next < this.#state.length) {
-        const entry = this.#state[this.#next++] as Entry;
-        this.#write(versionTail(entry, entry.revision, true));
-      } else if (!this.#synced) {
-        this.#synced = true;
-        this.#state = [];
-        this.#next = 0;
-        this.#write(encode({ type: "synced", revision: this.#begunAt }));
-      } else {
-        if (!this.#flushPending()) return;
-      }
+  get #open(): boolean {
+    return this.#sequence - this.#received < WATCH_WINDOW_FRAMES;
+  }
+
+  /** Sends what the window lets through: of the backlog a little in each turn, then changes. */
+  #goOn(): void {
+    if (this.#stopped || !this.#open) return;
+    if (this.#backlog === undefined) {
+      this.#flushPending();
+    } else if (!this.#due) {
+      this.#due = true;
+      this.#context.slices.add(() => {
+        this.#due = this.#step();
+        return this.#due;
+      });
     }
   }
 
-  /** Sends waiting changes while the window is open; false when none is left. */
-  #flushPending(): boolean {
+  /** Goes through a part of the backlog; true when the window lets through more of it. */
+  #step(): boolean {
+    try {
+      return this.#stepThrough();
+    } catch (error) {
+      this.#context.logger.error({ err: error }, "a watch could not begin");
+      this.end(error);
+      return false;
+    }
+  }
+
+  #stepThrough(): boolean {
+    const backlog = this.#backlog;
+    if (backlog === undefined) return false;
+    const stop = Math.min(this.#next + STEP, backlog.length);
+    while (this.#next < stop && this.#open) {
+      const tail = backlog.tail(this.#next++);
+      if (tail !== undefined) this.#write(tail);
+    }
+    if (!this.#open) return false;
+    if (this.#next < backlog.length) return true;
+    this.#backlog = undefined;
+    if (backlog.end !== undefined) this.#write(backlog.end);
+    this.#flushPending();
+    return false;
+  }
+
+  #flushPending(): void {
     let taken = 0;
-    while (taken < this.#pending.length) {
-      if (this.#sequence - this.#received >= WATCH_WINDOW_FRAMES) break;
+    while (taken < this.#pending.length && this.#open) {
       this.#write(this.#pending[taken++]?.tail as FrameTail);
     }
     this.#pending.splice(0, taken);
-    return this.#pending.length > 0;
   }
 
   #tick(): void {
@@ -231,7 +247,7 @@ class BusWatch {
     const first = this.#pending[0];
     const reached = this.#log?.projection.revision ?? 0;
     const revision = first === undefined ? reached : first.revision - 1;
-    this.#write(encode({ type: "beat", revision: this.#synced ? revision : 0 }));
+    this.#write(encodeFrame({ type: "beat", revision: this.#backlog ? 0 : revision }));
   }
 
   #write(tail: FrameTail): void {
@@ -240,17 +256,4 @@ class BusWatch {
     const head = Buffer.from(`{"sequence":${this.#sequence},`);
     this.#send(Buffer.concat([head, tail]));
   }
-}
-
-/** The frame without its opening brace. */
-function encode(frame: Record<string, unknown>): FrameTail {
-  return Buffer.from(JSON.stringify(frame).slice(1));
-}
-
-function versionTail(entry: Entry, revision: Revision, withObject: boolean): Buffer {
-  const head = encode({ type: "version", key: entry.key, revision });
-  if (!withObject) return Buffer.from(head);
-  const open = head.subarray(0, head.length - 1);
-  const object = withoutManagedFields(entry.bytes);
-  return Buffer.concat([open, Buffer.from(',"object":'), object, Buffer.from("}")]);
 }

@@ -1,8 +1,10 @@
 import type { Logger } from "../../../shared/actor/dependencies.ts";
 import type { GroupResource } from "../../../shared/api/key.ts";
 import type { KubernetesObject } from "../../../shared/api/object.ts";
+import type { Parts } from "../../../shared/api/parts.ts";
 import type { Runtime } from "../../../shared/runtime/runtime.ts";
-import type { Change, Entry, ProjectionReader } from "../../../shared/store/view.ts";
+import { partsOfEntry } from "../../../shared/store/entry.ts";
+import type { Change, ProjectionReader } from "../../../shared/store/view.ts";
 import { storedResource } from "../context.ts";
 import { type Selection, selects } from "../select.ts";
 
@@ -67,12 +69,12 @@ interface Group {
 /** A field by which groups are found without asking each: most selective first. */
 interface Index {
   readonly field: string;
-  read(entry: Entry): string;
+  readonly path: readonly [string, string];
 }
 
 const INDEXES: readonly Index[] = [
-  { field: "metadata.name", read: (entry) => entry.name },
-  { field: "spec.nodeName", read: (entry) => entry.object.spec?.nodeName ?? "" },
+  { field: "metadata.name", path: ["metadata", "name"] },
+  { field: "spec.nodeName", path: ["spec", "nodeName"] },
 ];
 
 class ResourceWatches {
@@ -105,8 +107,9 @@ class ResourceWatches {
 
   readonly changed = (change: Change): void => {
     const frames = new Map<string, Buffer>();
-    for (const group of this.#candidates(change)) {
-      const type = typeFor(group.selection, change);
+    const sides = sidesOf(change);
+    for (const group of this.#candidates(change, sides)) {
+      const type = typeFor(group.selection, change, sides);
       if (type === undefined) continue;
       const shared = (form: string, encode: () => Buffer): Buffer => {
         const id = `${type} ${form}`;
@@ -139,14 +142,13 @@ class ResourceWatches {
     return groups;
   }
 
-  *#candidates(change: Change): Iterable<Group> {
-    const { entry, old } = change;
-    for (const { field, read } of INDEXES) {
+  *#candidates({ entry }: Change, { now: next, before: old }: Sides): Iterable<Group> {
+    for (const { field, path } of INDEXES) {
       const values = this.#found.get(field);
       if (values === undefined) continue;
-      const now = read(entry);
+      const now = textAt(next, path);
       yield* values.get(now) ?? [];
-      const before = old ? read(old) : now;
+      const before = old ? textAt(old, path) : now;
       if (before !== now) yield* values.get(before) ?? [];
     }
     const namespaces = this.#found.get("metadata.namespace");
@@ -159,15 +161,52 @@ function idOf({ table, namespace, labels, fields }: Selection): string {
   return [table.group, table.version, namespace, labels.toString(), fields.toString()].join("\n");
 }
 
+/** The objects after and before a change, as far as selections look at them. */
+interface Sides {
+  readonly now: Parts;
+  readonly before: Parts | undefined;
+}
+
+function sidesOf({ entry, old }: Change): Sides {
+  const before = old && new SeenParts(partsOfEntry(old));
+  return { now: new SeenParts(partsOfEntry(entry)), before };
+}
+
+/** Looks for each part once, however many selections ask for it. */
+class SeenParts implements Parts {
+  readonly #of: Parts;
+  readonly #seen = new Map<string, unknown>();
+
+  constructor(of: Parts) {
+    this.#of = of;
+  }
+
+  part(name: string, member = ""): unknown {
+    const id = `${name}.${member}`;
+    if (this.#seen.has(id)) return this.#seen.get(id);
+    const value = this.#of.part(name, member || undefined);
+    this.#seen.set(id, value);
+    return value;
+  }
+}
+
+function textAt(stored: Parts, path: readonly [string, string]): string {
+  const text = stored.part(...path);
+  return typeof text === "string" ? text : "";
+}
+
 /** What the change is to the selection; undefined when it does not concern it. */
-export function typeFor(selection: Selection, change: Change): EventType | undefined {
+export function typeFor(
+  selection: Selection,
+  change: Change,
+  sides = sidesOf(change),
+): EventType | undefined {
   const { namespace, plain } = selection;
-  const { entry, old } = change;
-  if (namespace !== "" && entry.namespace !== namespace) return undefined;
+  if (namespace !== "" && change.entry.namespace !== namespace) return undefined;
   if (plain) return change.type;
-  const before = old !== undefined && selects(selection, old.object);
+  const before = sides.before !== undefined && selects(selection, sides.before);
   if (change.type === "DELETED") return before ? "DELETED" : undefined;
-  if (selects(selection, entry.object)) return before ? "MODIFIED" : "ADDED";
+  if (selects(selection, sides.now)) return before ? "MODIFIED" : "ADDED";
   return before ? "DELETED" : undefined;
 }
 
