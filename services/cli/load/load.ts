@@ -1,6 +1,8 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { Script } from "node:vm";
 
 /** What Node gives to every CommonJS file. */
@@ -15,6 +17,8 @@ type Program = (
 const WRAPPED = "exports, require, module, __filename, __dirname";
 /** By then a process has started, and compiled what that takes. */
 const COMPILED_MS = 3_000;
+/** With so few cores the processes of a cluster are more than can run at a time. */
+const FEW_CORES = 2;
 
 /**
  * Runs a built program. The first run of each use leaves the code that V8 compiled behind, beside
@@ -27,6 +31,8 @@ export function load(folder: string, program: string, use: string): void {
   // V8 refuses code of another version of itself, but knows a source only by its length.
   const version = `${process.version}-${process.arch}-${size}-${Math.trunc(mtimeMs)}`;
   const compiled = join(folder, `${use}-${version}.compiled`);
+  // A collection that is spread over threads waits for those that others keep off the cores.
+  if (availableParallelism() <= FEW_CORES) setFlagsFromString("--no-parallel-scavenge");
   const cachedData = readIfThere(compiled);
   // The bundler writes ASCII: one byte for a character.
   const source = readFileSync(filename, "latin1");
