@@ -84,6 +84,11 @@ export class LogWatch implements Watch {
     if (this.#ended || !this.#log.connection.connected) return;
     const from = { snapshot: !this.#following, after: this.#last };
     const session = new Session(this.#log, this.#tails, from, {
+      ahead: (version) => {
+        if (this.#session === session && version.key.startsWith(this.#prefix)) {
+          this.#call(() => this.#handler.ahead?.(version));
+        }
+      },
       versions: (versions, upTo) => {
         if (this.#session === session) this.#deliver(versions, upTo);
       },
@@ -149,6 +154,8 @@ export class LogWatch implements Watch {
 }
 
 interface SessionHandler {
+  /** A version of a commit of which more is to come. */
+  ahead(version: Version): void;
   /** One whole commit, or one version of a snapshot; all up to `upTo` has been delivered. */
   versions(versions: readonly Version[], upTo: Revision): void;
   /** All that was there at the beginning has been delivered. */
@@ -294,7 +301,10 @@ class Session {
   #takeTail(sequence: Revision, version: Version | undefined, more: boolean): void {
     this.#last = sequence;
     if (version) this.#commit.push(version);
-    if (more) return;
+    if (more) {
+      if (version) this.#handler.ahead(version);
+      return;
+    }
     const versions = this.#commit;
     this.#commit = [];
     this.#handler.versions(versions, sequence);

@@ -3,7 +3,7 @@ import {
   ConflictError,
   type Key,
   type Revision,
-  StoreError,
+  type StoreError,
   UnavailableError,
   UnknownOutcomeError,
   type Write,
@@ -11,18 +11,13 @@ import {
 } from "../shared/store/store.ts";
 import type { Log } from "./log.ts";
 import { lull } from "./lull.ts";
-import { writeHeaders } from "./message.ts";
 import { isPerson, peopleFirst } from "./people.ts";
-import { ApiError, type ApiErrorBody, NobodyThereError } from "./requests.ts";
-import { subjectOfKey } from "./subjects.ts";
+import { type Commit, publishTogether } from "./publish.ts";
+import { ApiError, NobodyThereError } from "./requests.ts";
 import type { Tails } from "./tails.ts";
 
 /** A commit that waits for its turn. */
-interface Plan {
-  readonly writes: readonly Write[];
-  readonly headers: WriteHeaders;
-  /** Unique: how the log tells whether this commit is in it. */
-  readonly commit: string;
+interface Plan extends Commit {
   readonly bytes: number;
   /** When to stop trying to reach the server, milliseconds of `performance.now`. */
   readonly deadline: number;
@@ -38,8 +33,6 @@ type Outcome =
 
 /** How long a commit waits for a server that is away: it restarts in well under a second. */
 const AWAY_MS = 10_000;
-/** How long a server may take to answer. */
-const ANSWER_MS = 5_000;
 const RETRY_MS = 20;
 /**
  * Up to so many lone writes go as plain publishes, one behind the other: the server stages a batch
@@ -290,7 +283,8 @@ export class Writer {
         }
         if (this.#log.connection.connected) {
           server = this.#log.connection.serverId;
-          return await this.#request(plans);
+          const first = await publishTogether(this.#log, this.#tails, plans);
+          return { type: "committed", first };
         }
       } catch (error) {
         if (error instanceof ApiError && error.errorCode === WRONG_LAST_SEQUENCE) {
@@ -309,41 +303,6 @@ export class Writer {
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
-  }
-
-  /** Sends the plans once. @throws what Requests.request throws, and ApiError. */
-  async #request(plans: readonly Plan[]): Promise<Outcome> {
-    const batch = plans.length > 1 || (plans[0]?.writes.length ?? 0) > 1 ? nuid.next() : undefined;
-    let remaining = 0;
-    for (const plan of plans) remaining += plan.writes.length;
-    const count = remaining;
-    let sequence = 0;
-    for (const plan of plans) {
-      for (const [index, write] of plan.writes.entries()) {
-        sequence += 1;
-        remaining -= 1;
-        const { key, expect } = write;
-        const headers = writeHeaders(write, plan.headers, plan.commit, {
-          more: index < plan.writes.length - 1,
-          expected: expect === undefined ? undefined : this.#tails.expectedSequence(key, expect),
-          batch: batch === undefined ? undefined : { id: batch, sequence, last: remaining === 0 },
-        });
-        const subject = subjectOfKey(this.#log.name, key);
-        const data = write.value ?? NOTHING;
-        if (remaining > 0) {
-          this.#log.connection.nats.publish(subject, data, { headers });
-          continue;
-        }
-        const answer = await this.#log.requests.request(subject, data, {
-          timeoutMs: ANSWER_MS,
-          headers,
-        });
-        const ack = JSON.parse(Buffer.from(answer.data).toString()) as PublishAck;
-        if (ack.error) throw new ApiError(ack.error);
-        return { type: "committed", first: ack.seq - count + 1 };
-      }
-    }
-    throw new StoreError("a commit without writes");
   }
 
   /**
@@ -372,13 +331,6 @@ export class Writer {
     }
   }
 }
-
-interface PublishAck {
-  readonly seq: number;
-  readonly error?: ApiErrorBody;
-}
-
-const NOTHING = new Uint8Array();
 
 function failed(message: string): Outcome {
   return { type: "failed", error: new UnavailableError(`${message}; nothing was written`) };

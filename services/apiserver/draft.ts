@@ -11,6 +11,8 @@ interface Staged {
   readonly log: Log;
   /** null: deleted. */
   readonly object: KubernetesObject | null;
+  /** The encoded object, once it has been. */
+  value?: Buffer;
 }
 
 /**
@@ -71,6 +73,11 @@ export class Draft {
     this.mark();
   }
 
+  /** Encodes what was staged since the mark, so that `writes` has less to do at once. */
+  encode(): void {
+    for (const key of this.#before?.keys() ?? []) encoded(this.#staged.get(key));
+  }
+
   /** How many writes the commit would have, at most. */
   get size(): number {
     return this.#staged.size;
@@ -91,8 +98,7 @@ export class Draft {
       if (log !== staged.log) {
         throw badRequest("a plan may not write objects of different logs (events, leases)");
       }
-      const value = staged.object === null ? null : encodeObject(staged.object);
-      writes.push({ key, value, expect: staged.base?.revision ?? 0 });
+      writes.push({ key, value: encoded(staged), expect: staged.base?.revision ?? 0 });
       objects.push(staged.object);
     }
     return { log, writes, objects };
@@ -117,4 +123,10 @@ export class Draft {
   #log(key: Key): Log {
     return logOfResource(this.context, resourceOfKey(key));
   }
+}
+
+function encoded(staged: Staged | undefined): Buffer | null {
+  if (!staged?.object) return null;
+  staged.value ??= encodeObject(staged.object);
+  return staged.value;
 }

@@ -1,3 +1,4 @@
+import { keptBytes } from "../../shared/runtime/kept-bytes.ts";
 import type { Clock } from "../../shared/runtime/runtime.ts";
 import type { Entry } from "../../shared/store/view.ts";
 
@@ -146,8 +147,7 @@ function encode(segments: Segment[], entries: readonly Entry[], from: number, en
 }
 
 function segmentOf(entries: readonly Entry[], length: number): Segment {
-  // Not from Node's shared pool: a segment may live long.
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = keptBytes.allocate(length);
   let at = 0;
   for (const entry of entries) {
     bytes.set(entry.bytes, at);

@@ -139,14 +139,21 @@ async function bootstrap(
   });
 }
 
+/** What is kept decoded: the pods of some seconds, hardly an Event, the Leases of all nodes. */
+const DECODED_BYTES: Readonly<Record<LogName, number>> = {
+  cluster: 12 * 1024 * 1024,
+  events: 1024 * 1024,
+  leases: 4 * 1024 * 1024,
+};
+
 async function readLogs(
   { runtime }: ActorDependencies,
   stores: ApiserverOptions["stores"],
 ): Promise<Projections> {
   const projections = {
-    cluster: new Projection({ runtime }),
-    events: new Projection({ runtime }),
-    leases: new Projection({ runtime }),
+    cluster: new Projection({ runtime, decodedBytes: DECODED_BYTES.cluster }),
+    events: new Projection({ runtime, decodedBytes: DECODED_BYTES.events }),
+    leases: new Projection({ runtime, decodedBytes: DECODED_BYTES.leases }),
   };
   const names = Object.keys(projections) as LogName[];
   await Promise.all(names.map((name) => projections[name].follow(stores[name])));

@@ -25,6 +25,8 @@ interface KeyState {
 
 /** First the wait after a failure, then the longest one. */
 const BACKOFF: BackoffOptions = { baseMs: 20, maxMs: 30_000 };
+/** As good as a change: somebody else was faster, which says nothing against the next pass. */
+const BACKOFF_AFTER_CONFLICT: BackoffOptions = { baseMs: 20, maxMs: 100 };
 /** After a change the input is new: no key in back-off waits longer than this for it. */
 const WAIT_AFTER_CHANGE: BackoffOptions = { baseMs: 100, maxMs: 100 };
 
@@ -116,14 +118,18 @@ export class KeyQueue {
     else this.#states.delete(key);
   }
 
-  /** The pass failed or was refused: the key is taken again after its back-off. */
-  failed(key: Key, cause: Revision): number {
+  /**
+   * The pass failed or was refused: the key is taken again after its back-off, a short one when it
+   * was only decided on what had changed meanwhile.
+   */
+  failed(key: Key, cause: Revision, conflict = false): number {
     const state = this.#stateOf(key);
     state.taken = false;
     state.cause = Math.max(state.cause, cause);
     state.wanted = true;
     state.failures++;
-    const wait = backoffMs(state.failures, BACKOFF, this.#random);
+    const options = conflict ? BACKOFF_AFTER_CONFLICT : BACKOFF;
+    const wait = backoffMs(state.failures, options, this.#random);
     this.#wakeAt(key, state, this.#runtime.clock.monotonic() + wait);
     return state.failures;
   }

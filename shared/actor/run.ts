@@ -300,7 +300,7 @@ class ControllerLoop implements RunningController {
     this.#fence(decision, response.revision);
     const message = response.status.message ?? response.status.reason ?? "refused";
     this.#record(decision, "refused", { message });
-    this.#queue.failed(decision.key, decision.cause);
+    this.#queue.failed(decision.key, decision.cause, response.status.reason === "Conflict");
     this.#log("debug", { key: decision.key, message }, "plan refused");
   }
 

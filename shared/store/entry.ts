@@ -2,6 +2,7 @@ import { parseKey } from "../api/key.ts";
 import type { KubernetesObject, ObjectMeta } from "../api/object.ts";
 import { type Parts, partOf, partsOf } from "../api/parts.ts";
 import { setField } from "../api/patch/json-value.ts";
+import { keptBytes } from "../runtime/kept-bytes.ts";
 import type { Decodable, DecodedObjects } from "./decoded.ts";
 import { freezeJson } from "./freeze.ts";
 import { memberOf } from "./scan.ts";
@@ -144,8 +145,7 @@ function withResourceVersion(value: Buffer, revision: Revision): Buffer {
   const at = start < 0 ? value.length : start + METADATA.length;
   const separator = value[at] === CLOSING_BRACE ? "" : ",";
   const field = start < 0 ? "" : `${resourceVersionField(revision)}${separator}`;
-  // Never from Node's shared pool: an entry lives long and would keep its neighbours' memory.
-  const copy = Buffer.allocUnsafeSlow(value.length + field.length);
+  const copy = keptBytes.allocate(value.length + field.length);
   value.copy(copy, 0, 0, at);
   copy.write(field, at, "latin1");
   value.copy(copy, at + field.length, at);

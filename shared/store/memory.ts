@@ -212,8 +212,11 @@ class Watcher implements Watch {
       matching.push(version.more === more ? version : { ...version, more });
       more = true;
     }
-    for (const version of matching.toReversed())
-      this.#enqueue(() => this.#handler.version(version));
+    matching.reverse();
+    for (const version of matching) {
+      if (version.more) this.#enqueue(() => this.#handler.ahead?.(version));
+    }
+    for (const version of matching) this.#enqueue(() => this.#handler.version(version));
     const last = versions.at(-1);
     if (last && matching.length === 0) {
       this.#enqueue(() => this.#handler.progress?.(last.revision));

@@ -92,6 +92,8 @@ export class Projection implements ProjectionReader, Borrower {
   #snapshot: Map<Key, Entry> | undefined = new Map();
   /** Versions of a commit of which more is to come. */
   #gathered: Version[] = [];
+  /** Entries that were made of versions before the whole of their commit was here. */
+  #ahead = new WeakMap<Version, ObjectEntry>();
 
   constructor(options: ProjectionOptions) {
     this.#runtime = options.runtime;
@@ -120,6 +122,9 @@ export class Projection implements ProjectionReader, Borrower {
         this.#gathered = [];
         this.#watch = log.watch("", "snapshot", {
           version: (version) => this.#take(version),
+          ahead: (version) => {
+            if (!this.#snapshot) this.#prepare(version);
+          },
           progress: (revision) => {
             if (!this.#snapshot) this.#reached(revision, []);
           },
@@ -300,9 +305,19 @@ export class Projection implements ProjectionReader, Borrower {
     const { key, value } = version;
     const old = this.#entries.get(key);
     if (value === null) return old && this.#remove(old, version);
-    const entry = this.#entryOf({ ...version, value }, old);
+    return this.#put(this.#ahead.get(version) ?? this.#looked({ ...version, value }));
+  }
+
+  #prepare(version: Version): void {
+    const { value } = version;
+    if (value !== null) this.#ahead.set(version, this.#looked({ ...version, value }));
+  }
+
+  /** Decoded where that would be needed anyway. */
+  #looked(version: Version & { value: Buffer }): ObjectEntry {
+    const entry = this.#entryOf(version, this.#entries.get(version.key));
     if (this.#eager(entry.resource)) entry.decode();
-    return this.#put(entry);
+    return entry;
   }
 
   #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {

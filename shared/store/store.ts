@@ -69,6 +69,12 @@ export interface Watch {
 
 export interface WatchHandler {
   version(version: Version): void;
+  /**
+   * A version has come of whose commit more is to come: `version` follows when all is here, with
+   * the same object or one like it, or never, when the rest does not come. For work that can be
+   * done before.
+   */
+  ahead?(version: Version): void;
   /** All that was in the log when the watch began has been delivered, up to this revision. */
   caughtUp?(revision: Revision): void;
   /** The log has reached this revision, and nothing new up to it has the prefix. */

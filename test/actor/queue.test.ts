@@ -62,3 +62,21 @@ it("a key that may rest comes when the time is over, or with the next change", a
   queue.add(KEY, 3);
   expect(queue.take()).toEqual({ key: KEY, cause: 3 });
 });
+
+it("who was overtaken again and again comes back soon all the same", async () => {
+  const { simulator, runtime, queue, ready } = started();
+  queue.add(KEY, 1);
+  for (let conflicts = 0; conflicts < 12; conflicts++) {
+    queue.take();
+    const before = ready.length;
+    const failed = runtime.clock.monotonic();
+    queue.failed(KEY, 1, true);
+    await simulator.advance(100);
+    expect(ready.length).toBe(before + 1);
+    expect(ready.at(-1)).toBeGreaterThan(failed);
+  }
+  queue.take();
+  queue.failed(KEY, 1);
+  await simulator.advance(100);
+  expect(queue.length).toBe(0);
+});

@@ -267,8 +267,14 @@ export function storeConformance(name: string, open: () => Promise<Store>, runs:
       it("marks commits of several writes, also when the prefix cuts them", async () => {
         const all = new Recorder();
         const pods = new Recorder();
+        const told: string[] = [];
         store.watch("", "snapshot", all);
         store.watch("pods/", "snapshot", pods);
+        store.watch("", "snapshot", {
+          ahead: ({ revision }) => told.push(`ahead ${revision}`),
+          version: ({ revision }) => told.push(`version ${revision}`),
+          failed: () => undefined,
+        });
         await all.until(({ caughtUpAt }) => caughtUpAt !== undefined);
         await pods.until(({ caughtUpAt }) => caughtUpAt !== undefined);
         const keys = ["pods/a/x", "nodes/_/n", "pods/a/y", "nodes/_/m"];
@@ -281,6 +287,8 @@ export function storeConformance(name: string, open: () => Promise<Store>, runs:
         await pods.until(({ versions }) => versions.length === 3);
         expect(all.versions.map(({ more }) => more)).toEqual([true, true, true, false, false]);
         expect(pods.versions.map(({ more }) => more)).toEqual([true, false, false]);
+        const early = ["ahead 1", "ahead 2", "ahead 3"];
+        expect(told.slice(0, 7)).toEqual([...early, ...[1, 2, 3, 4].map((n) => `version ${n}`)]);
       });
 
       it("does not deliver after stop", async () => {

@@ -29,6 +29,7 @@ interface Counted {
   readonly generation: string;
 }
 
+const REQUESTS_MAX = 1_000;
 const ON_A_NODE = '"nodeName":"';
 const ENDED = ['"phase":"Succeeded"', '"phase":"Failed"'];
 
@@ -45,6 +46,8 @@ const followed = new WeakMap<ProjectionReader, NodeLoads>();
 export class NodeLoads {
   readonly #loads = new Map<string, Load>();
   readonly #counted = new Map<Key, Counted>();
+  /** One copy of each: most pods ask for what many others do. */
+  readonly #requests = new Map<string, Amounts>();
 
   /** Follows the projection from its first use on, as long as that lives. */
   static of(projection: ProjectionReader): NodeLoads {
@@ -77,7 +80,7 @@ export class NodeLoads {
     const { metadata, spec, status } = entry.object as Pod;
     const node = spec?.nodeName;
     if (!node || status?.phase === "Succeeded" || status?.phase === "Failed") return;
-    const requests = podRequests(entry.object as Pod);
+    const requests = this.#shared(podRequests(entry.object as Pod));
     const uid = `"uid":${JSON.stringify(metadata.uid)}`;
     // With what follows it: a longer number would begin in the same way.
     const generation = `"generation":${metadata.generation},`;
@@ -88,6 +91,15 @@ export class NodeLoads {
       this.#loads.set(node, load);
     }
     load.count(requests, 1);
+  }
+
+  #shared(requests: Amounts): Amounts {
+    const id = JSON.stringify([...requests]);
+    const known = this.#requests.get(id);
+    if (known !== undefined) return known;
+    if (this.#requests.size >= REQUESTS_MAX) this.#requests.clear();
+    this.#requests.set(id, requests);
+    return requests;
   }
 
   #remove(key: Key): void {
