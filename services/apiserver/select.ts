@@ -9,6 +9,7 @@ import {
 import { partsOfEntry } from "../../shared/store/entry.ts";
 import type { Entry, ProjectionReader, View } from "../../shared/store/view.ts";
 import { storedResource } from "./context.ts";
+import type { Slices } from "./slices.ts";
 
 /** What a list or a watch selects: a kind, a namespace ("" for all), labels and fields. */
 export interface Selection {
@@ -44,13 +45,6 @@ function labelsOf(stored: Parts): Readonly<Record<string, string>> | undefined {
   return stored.part("metadata", "labels") as Record<string, string> | undefined;
 }
 
-/** The selected entries of a view, in key order. */
-export function selected(view: View, selection: Selection): readonly Entry[] {
-  const entries = candidates(view, selection);
-  if (selection.plain) return entries;
-  return entries.filter((entry) => selects(selection, partsOfEntry(entry)));
-}
-
 /** Entries of a view in key order, all selected ones among them; the present has indexes. */
 export function candidates(view: View, selection: Selection): readonly Entry[] {
   const { table, namespace, labels, fields, plain } = selection;
@@ -59,6 +53,34 @@ export function candidates(view: View, selection: Selection): readonly Entry[] {
   const indexed =
     !plain && isPresent(view) ? fromIndex(view, resource, within, labels, fields) : undefined;
   return indexed ?? view.list(resource, within);
+}
+
+/** Looking at so many takes well under a millisecond. */
+const STEP = 64;
+
+/**
+ * Those of the entries that are selected, in their order; `enough` of them end the search. Many
+ * are looked at in several turns of the event loop.
+ */
+export async function selected(
+  entries: readonly Entry[],
+  selection: Selection,
+  slices: Slices,
+  enough = Number.POSITIVE_INFINITY,
+): Promise<readonly Entry[]> {
+  if (selection.plain) return entries;
+  const found: Entry[] = [];
+  let next = 0;
+  const step = (): boolean => {
+    const stop = Math.min(next + STEP, entries.length);
+    for (; next < stop && found.length < enough; next++) {
+      const entry = entries[next] as Entry;
+      if (selects(selection, partsOfEntry(entry))) found.push(entry);
+    }
+    return next < entries.length && found.length < enough;
+  };
+  if (step()) await slices.finish(step);
+  return found;
 }
 
 function isPresent(view: View): view is ProjectionReader {

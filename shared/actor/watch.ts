@@ -61,6 +61,8 @@ class ApiWatch implements Subscription {
   #acknowledged = 0;
   #acknowledgedAt = 0;
   #heardAt = 0;
+  /** Ticks since a frame came: who was busy for a while has not listened either. */
+  #silentTicks = 0;
   #attempts = 0;
   #askAgainAt = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -88,6 +90,7 @@ class ApiWatch implements Subscription {
     this.#received = 0;
     this.#acknowledged = 0;
     this.#heardAt = runtime.clock.monotonic();
+    this.#silentTicks = 0;
     this.#acknowledgedAt = this.#heardAt;
     this.#askAgainAt = Number.POSITIVE_INFINITY;
     this.#subscription = bus.subscribe(inbox, (message) => this.#frame(message));
@@ -131,7 +134,7 @@ class ApiWatch implements Subscription {
   #tick(): void {
     const now = this.#options.runtime.clock.monotonic();
     if (this.#subscription === undefined) this.#askIfDue();
-    else if (now - this.#heardAt > SILENCE_BEATS_MAX * WATCH_BEAT_MS) this.#ask();
+    else if (++this.#silentTicks > SILENCE_BEATS_MAX) this.#ask();
     else if (now - this.#acknowledgedAt > WATCH_SILENCE_MS / 4) this.#acknowledge();
   }
 
@@ -151,6 +154,7 @@ class ApiWatch implements Subscription {
     } else if (frame.sequence === this.#received + 1) {
       this.#received = frame.sequence;
       this.#heardAt = this.#options.runtime.clock.monotonic();
+      this.#silentTicks = 0;
       this.#take(frame);
       if (this.#received - this.#acknowledged >= WATCH_WINDOW_FRAMES / 4) this.#acknowledge();
     } else if (frame.sequence > this.#received) {

@@ -69,7 +69,7 @@ async function started(resources: readonly string[] = ["pods"]) {
     changes.push(`${type} ${entry.name} ${revision}`);
   });
   await world.simulator.advance(10);
-  return { world, server, feed, changes };
+  return { world, server, feed, changes, runtime: dependencies.runtime };
 }
 
 describe("a feed", () => {
@@ -94,6 +94,20 @@ describe("a feed", () => {
     await world.simulator.advance(500);
     expect(server.requests.map((request) => request.from)).toEqual([undefined, 7]);
     expect(server.stops).toEqual([server.requests[0]?.consumer]);
+  });
+
+  it("stays with a server that it did not listen to because it was busy itself", async () => {
+    const { world, server, feed, runtime } = await started();
+    server.send("pods", synced(6));
+    await world.simulator.advance(240);
+    runtime.pause(2_000);
+    for (let turn = 0; turn < 12; turn++) {
+      await world.simulator.advance(250);
+      server.send("pods", beat(7 + turn));
+    }
+    await world.simulator.advance(10);
+    expect(server.requests).toHaveLength(1);
+    expect(feed.revision).toBe(18);
   });
 
   it("stays with a server that has nothing to say but beats", async () => {

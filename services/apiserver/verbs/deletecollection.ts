@@ -1,5 +1,5 @@
 import { StatusError } from "../../../shared/api/errors.ts";
-import { type EngineContext, logOfTable } from "../context.ts";
+import type { EngineContext } from "../context.ts";
 import { keyOfAsked } from "../decided.ts";
 import { type DeleteOptions, deleteOptionsOf } from "../delete-options.ts";
 import { listOptions, writeOptions } from "../options.ts";
@@ -24,7 +24,7 @@ export async function deleteCollection(
   const { table, namespace } = request;
   const { labelSelector, fieldSelector } = listing;
   const selection = selectionOf(table, namespace, labelSelector, fieldSelector);
-  const page = await readPage(logOfTable(context, table), selection, listing);
+  const page = await readPage(context, selection, listing);
   for (let start = 0; start < page.entries.length; start += PARALLEL) {
     const some = page.entries.slice(start, start + PARALLEL);
     await Promise.all(

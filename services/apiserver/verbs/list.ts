@@ -12,7 +12,7 @@ import { type ListOptions, listOptions } from "../options.ts";
 import { entryBytes, partialMetadata, presentedEntry } from "../present.ts";
 import type { BodyResponse, ResourceRequest } from "../request.ts";
 import { answerBytes } from "../respond.ts";
-import { type Selection, selected, selectionOf } from "../select.ts";
+import { candidates, type Selection, selected, selectionOf } from "../select.ts";
 import { tableList } from "../table/index.ts";
 import { atLeast, parseVersion } from "./get.ts";
 
@@ -26,7 +26,7 @@ export async function list(
   const { table, namespace } = request;
   const { labelSelector, fieldSelector } = options;
   const selection = selectionOf(table, namespace, labelSelector, fieldSelector);
-  const page = await readPage(logOfTable(context, table), selection, options);
+  const page = await readPage(context, selection, options);
   return answerBytes(200, listBody(context, table, form, page));
 }
 
@@ -42,26 +42,31 @@ export interface Page {
 
 /** @throws StatusError Expired, BadRequest, Timeout */
 export async function readPage(
-  log: Log,
+  context: EngineContext,
   selection: Selection,
   options: ListOptions,
 ): Promise<Page> {
+  const log = logOfTable(context, selection.table);
   const from = options.continue ? continuationOf(options) : undefined;
   const view = await viewOf(log, storedResource(selection.table), options, from);
-  const all = selected(view, selection);
-  const first = from ? firstAtOrAfter(all, prefixOfList(selection) + from.start) : 0;
-  const end = options.limit > 0 ? Math.min(all.length, first + options.limit) : all.length;
-  const entries = first === 0 && end === all.length ? all : all.slice(first, end);
+  // The present moves on while many entries are looked at.
+  const { revision } = view;
+  const prefix = prefixOfList(selection);
+  const all = candidates(view, selection);
+  const first = from ? firstAtOrAfter(all, prefix + from.start) : 0;
+  const rest = first === 0 ? all : all.slice(first);
+  const limit = options.limit > 0 ? options.limit : Number.POSITIVE_INFINITY;
+  const found = await selected(rest, selection, context.slices, limit + 1);
   const { plain, namespace } = selection;
-  if (end >= all.length) {
+  if (found.length <= limit) {
     const whole = plain && first === 0 && view === log.projection ? { whole: { namespace } } : {};
-    return { revision: view.revision, entries, ...whole };
+    return { revision, entries: found, ...whole };
   }
+  const entries = found.slice(0, limit);
   const last = entries[entries.length - 1] as Entry;
-  const start = `${last.key.slice(prefixOfList(selection).length)}\0`;
-  const token = encodeContinue({ revision: view.revision, start });
-  const remaining = plain ? { remainingItemCount: all.length - end } : {};
-  return { revision: view.revision, entries, continue: token, ...remaining };
+  const token = encodeContinue({ revision, start: `${last.key.slice(prefix.length)}\0` });
+  const remaining = plain ? { remainingItemCount: found.length - limit } : {};
+  return { revision, entries, continue: token, ...remaining };
 }
 
 function continuationOf(options: ListOptions): Continuation {

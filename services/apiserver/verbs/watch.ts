@@ -8,7 +8,7 @@ import type { Stretch } from "../earlier.ts";
 import { negotiate } from "../negotiate.ts";
 import { type ListOptions, listOptions } from "../options.ts";
 import type { ResourceRequest, WatchResponse, WatchSink, WatchStop } from "../request.ts";
-import { type Selection, selected, selectionOf } from "../select.ts";
+import { candidates, type Selection, selected, selectionOf } from "../select.ts";
 import { Frames } from "../watch/frames.ts";
 import { type SelectedChange, typeFor } from "../watch/hub.ts";
 import { Outbox } from "../watch/outbox.ts";
@@ -42,11 +42,12 @@ export async function watch(
     (error: unknown) => error,
   );
   const missed = await missedBy(log, table, options, from);
+  const state = failed ? undefined : await stateOf(context, log, selection, options, from);
   const start = (sink: WatchSink): WatchStop => {
     const session = new WatchSession(context, log, selection, frames, options, sink);
     if (failed instanceof StatusError) session.fail(failed);
     else if (failed !== undefined) throw failed;
-    else session.begin(from, missed);
+    else session.begin(from, missed, state);
     return session;
   };
   const contentType = "application/json";
@@ -57,6 +58,28 @@ export async function watch(
 async function waitUntilFresh(log: Log, options: ListOptions): Promise<void> {
   const { resourceVersion, sendInitialEvents } = options;
   if (sendInitialEvents === true || resourceVersion === "") await atLeast(log, resourceVersion);
+}
+
+/** What is there at a revision, and is selected. */
+interface State {
+  readonly revision: Revision;
+  readonly entries: readonly Entry[];
+}
+
+/** What the watch begins with; undefined: with what changes. */
+async function stateOf(
+  { slices }: EngineContext,
+  { projection }: Log,
+  selection: Selection,
+  { sendInitialEvents }: ListOptions,
+  from: Revision,
+): Promise<State | undefined> {
+  if (!(sendInitialEvents ?? from === 0)) return undefined;
+  const { revision } = projection;
+  return {
+    revision,
+    entries: await selected(candidates(projection, selection), selection, slices),
+  };
 }
 
 /** What happened above the revision before this replica began; undefined: the log forgot it. */
@@ -106,11 +129,9 @@ class WatchSession implements WatchStop {
   }
 
   /** `missed`: changes before those that the projection has. */
-  begin(from: Revision, missed?: Stretch): void {
-    const { sendInitialEvents } = this.#options;
-    const state = sendInitialEvents ?? from === 0;
+  begin(from: Revision, missed: Stretch | undefined, state: State | undefined): void {
     try {
-      if (state) this.#beginWithState();
+      if (state) this.#beginWithState(state);
       else this.#beginWithChanges(from, missed);
     } catch (error) {
       if (!(error instanceof CompactedError)) throw error;
@@ -142,14 +163,12 @@ class WatchSession implements WatchStop {
     this.#sink.end();
   }
 
-  #beginWithState(): void {
-    const { projection } = this.#log;
-    this.#begunAt = projection.revision;
-    const entries = selected(projection, this.#selection);
-    this.#outbox.begin(this.#stateFrames(entries));
+  #beginWithState({ revision, entries }: State): void {
+    this.#outbox.begin(this.#stateFrames(entries, revision));
+    this.#beginAfter(revision);
   }
 
-  *#stateFrames(entries: readonly Entry[]): Iterable<Uint8Array> {
+  *#stateFrames(entries: readonly Entry[], revision: Revision): Iterable<Uint8Array> {
     let chunk: Buffer[] = [];
     let bytes = 0;
     for (const entry of entries) {
@@ -164,21 +183,25 @@ class WatchSession implements WatchStop {
     }
     const { sendInitialEvents, allowWatchBookmarks } = this.#options;
     if (sendInitialEvents && allowWatchBookmarks) {
-      chunk.push(this.#frames.bookmark(this.#begunAt, true));
+      chunk.push(this.#frames.bookmark(revision, true));
     }
     if (chunk.length > 0) yield Buffer.concat(chunk);
   }
 
   #beginWithChanges(from: Revision, earlier: Stretch | undefined): void {
-    const { projection } = this.#log;
-    const resource = storedResource(this.#selection.table);
     const { sendInitialEvents } = this.#options;
     for (const change of earlier?.changesSince(from) ?? []) this.#missed(change);
     const known = earlier?.upTo ?? from;
-    const since = sendInitialEvents === false && from === 0 ? projection.revision : known;
+    const now = sendInitialEvents === false && from === 0;
+    this.#beginAfter(now ? this.#log.projection.revision : known);
+  }
+
+  #beginAfter(known: Revision): void {
+    const { projection } = this.#log;
+    const resource = storedResource(this.#selection.table);
     // A revision that is not here yet: what comes up to it is left out.
-    this.#begunAt = Math.max(since, projection.revision);
-    const missed = projection.revision > since ? projection.changesSince(since, resource) : [];
+    this.#begunAt = Math.max(known, projection.revision);
+    const missed = projection.revision > known ? projection.changesSince(known, resource) : [];
     for (const change of missed) this.#missed(change);
   }
 

@@ -175,13 +175,14 @@ function sidesOf({ entry, old }: Change): Sides {
 /** Looks for each part once, however many selections ask for it. */
 class SeenParts implements Parts {
   readonly #of: Parts;
-  readonly #seen = new Map<string, unknown>();
+  #seen: Map<string, unknown> | undefined;
 
   constructor(of: Parts) {
     this.#of = of;
   }
 
   part(name: string, member = ""): unknown {
+    this.#seen ??= new Map();
     const id = `${name}.${member}`;
     if (this.#seen.has(id)) return this.#seen.get(id);
     const value = this.#of.part(name, member || undefined);
@@ -199,14 +200,15 @@ function textAt(stored: Parts, path: readonly [string, string]): string {
 export function typeFor(
   selection: Selection,
   change: Change,
-  sides = sidesOf(change),
+  sides?: Sides,
 ): EventType | undefined {
   const { namespace, plain } = selection;
   if (namespace !== "" && change.entry.namespace !== namespace) return undefined;
   if (plain) return change.type;
-  const before = sides.before !== undefined && selects(selection, sides.before);
+  const { now, before: old } = sides ?? sidesOf(change);
+  const before = old !== undefined && selects(selection, old);
   if (change.type === "DELETED") return before ? "DELETED" : undefined;
-  if (selects(selection, sides.now)) return before ? "MODIFIED" : "ADDED";
+  if (selects(selection, now)) return before ? "MODIFIED" : "ADDED";
   return before ? "DELETED" : undefined;
 }
 
