@@ -5,6 +5,7 @@ import { serviceUnavailable } from "../../shared/api/errors.ts";
 import { Projection } from "../../shared/store/projection.ts";
 import type { Store } from "../../shared/store/store.ts";
 import type { ProjectionReader } from "../../shared/store/view.ts";
+import { NodeLoads } from "./allocation/node-loads.ts";
 import { Authenticator } from "./auth/authenticate.ts";
 import { RbacAuthorizer } from "./auth/authorize.ts";
 import type { Pki } from "./auth/pki.ts";
@@ -76,6 +77,8 @@ export async function startApiserver(
   const tokens = issuer ?? NO_TOKENS;
   const parts = { runtime, stores, projections, authorizer, network, logger, tokens };
   const context = createContext(parts);
+  // Now rather than in the first binding: nobody waits for it yet.
+  NodeLoads.of(cluster);
   const { engine, requests } = counted(engineOf(context));
   // What every cluster has comes before anything is served: without roles nobody may do anything
   const standing = await bootstrap(dependencies, options, engine, projections);

@@ -25,8 +25,7 @@ export function amountsOf(list: Quantities | undefined): Amounts {
  * top of the sidecars started before it, whichever is more; what it states for itself as a whole
  * instead, where it does; and its overhead.
  */
-export function podRequests(pod: Pod): Amounts {
-  const { spec } = pod;
+export function podRequests({ spec }: Pick<Pod, "spec">): Amounts {
   const total = new Map<string, number>();
   const peak = new Map<string, number>();
   for (const container of spec?.initContainers ?? []) {

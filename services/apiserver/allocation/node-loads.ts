@@ -1,5 +1,6 @@
 import type { Pod } from "../../../shared/api/generated/types.ts";
 import { type Amounts, podRequests } from "../../../shared/api/pod-requests.ts";
+import { partsOfEntry } from "../../../shared/store/entry.ts";
 import type { Key } from "../../../shared/store/store.ts";
 import type { Change, Entry, ProjectionReader } from "../../../shared/store/view.ts";
 
@@ -49,7 +50,10 @@ export class NodeLoads {
   /** One copy of each: most pods ask for what many others do. */
   readonly #requests = new Map<string, Amounts>();
 
-  /** Follows the projection from its first use on, as long as that lives. */
+  /**
+   * Follows the projection from its first use on, as long as that lives. The first use looks at
+   * every pod.
+   */
   static of(projection: ProjectionReader): NodeLoads {
     let loads = followed.get(projection);
     if (loads === undefined) {
@@ -77,13 +81,15 @@ export class NodeLoads {
     const known = this.#counted.get(entry.key);
     if (known === undefined ? !entry.bytes.includes(ON_A_NODE) : isSame(known, entry)) return;
     this.#remove(entry.key);
-    const { metadata, spec, status } = entry.object as Pod;
+    const pod = partsOfEntry(entry);
+    const spec = pod.part("spec") as Pod["spec"];
     const node = spec?.nodeName;
-    if (!node || status?.phase === "Succeeded" || status?.phase === "Failed") return;
-    const requests = this.#shared(podRequests(entry.object as Pod));
-    const uid = `"uid":${JSON.stringify(metadata.uid)}`;
+    const phase = pod.part("status", "phase");
+    if (!node || phase === "Succeeded" || phase === "Failed") return;
+    const requests = this.#shared(podRequests({ spec }));
+    const uid = `"uid":${JSON.stringify(pod.part("metadata", "uid"))}`;
     // With what follows it: a longer number would begin in the same way.
-    const generation = `"generation":${metadata.generation},`;
+    const generation = `"generation":${pod.part("metadata", "generation")},`;
     this.#counted.set(entry.key, { node, requests, uid, generation });
     let load = this.#loads.get(node);
     if (load === undefined) {
