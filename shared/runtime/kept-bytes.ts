@@ -48,7 +48,7 @@ export class KeptBytes {
   }
 }
 
-/** Nobody writes into it, so that it takes no memory; the next collection of young objects ends it. */
+/** Nobody writes into it: it takes no memory, and ends with the next collection of young objects. */
 function askForCollection(): void {
   new ArrayBuffer(PRESSURE_BYTES);
 }
