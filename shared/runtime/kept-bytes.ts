@@ -48,7 +48,7 @@ export class KeptBytes {
   }
 }
 
-/** Nobody writes into it: it takes no memory, and ends with the next collection of young objects. */
+/** Nobody writes into it: it takes no memory, and goes with the next collection. */
 function askForCollection(): void {
   new ArrayBuffer(PRESSURE_BYTES);
 }
