@@ -65,6 +65,9 @@ type Outcome =
   | { readonly type: "decided"; readonly results: readonly Decision[] }
   | { readonly type: "earlier"; readonly result: EnginePlanResult };
 
+/** Of pods: decided each for itself. */
+const APART: ReadonlySet<Action["op"]> = new Set(["create", "delete", "bind"]);
+
 const VERBS: Readonly<Record<Action["op"], string>> = {
   create: "create",
   update: "update",
@@ -123,7 +126,8 @@ function keysOf({ action }: Step): Key[] {
 
 /**
  * Each action on top of those before it. Those on many pods go on in a later turn when one has
- * taken long: each is guarded by its own pod's revision, and none looks at what others did.
+ * taken long: each is guarded by its own pod's revision (bindings by their fence as well), and none
+ * looks at what others did.
  */
 async function decideAll(draft: Draft, steps: readonly Step[]): Promise<Outcome> {
   const results: Decision[] = [];
@@ -141,7 +145,8 @@ async function decideAll(draft: Draft, steps: readonly Step[]): Promise<Outcome>
 }
 
 function isApart({ action, asked }: Step): boolean {
-  return asked.table.plural === "pods" && (action.op === "create" || action.op === "delete");
+  if (asked.table.plural !== "pods") return false;
+  return action.op === "patch" ? asked.subresource === "status" : APART.has(action.op);
 }
 
 function decideOrDrop(draft: Draft, step: Step): Decision {
