@@ -1,4 +1,5 @@
 import type { Msg, MsgHdrs } from "nats";
+import { sharedText } from "../shared/runtime/shared-text.ts";
 import type { Revision, Version, Write, WriteHeaders } from "../shared/store/store.ts";
 import { Headers, headersOf } from "./headers.ts";
 import { keyOfSubject } from "./subjects.ts";
@@ -85,8 +86,8 @@ export function versionOf(
     key,
     value: isDeletion(headers) ? null : Buffer.from(data.buffer, data.byteOffset, data.byteLength),
     headers: {
-      actor: shared(unescapeHeader(headers.get(ACTOR) ?? "")),
-      replica: shared(unescapeHeader(headers.get(REPLICA) ?? "")),
+      actor: sharedText(unescapeHeader(headers.get(ACTOR) ?? "")),
+      replica: sharedText(unescapeHeader(headers.get(REPLICA) ?? "")),
       trace: unescapeHeader(headers.get(TRACE) ?? ""),
       cause: Number(headers.get(CAUSE) ?? 0),
     },
@@ -151,16 +152,4 @@ function escapeHeader(text: string): string {
 
 function unescapeHeader(text: string): string {
   return text.includes("%") ? decodeURIComponent(text) : text;
-}
-
-const SHARED_MAX = 10_000;
-const sharedTexts = new Map<string, string>();
-
-/** One copy of each of the few names that most versions carry. */
-function shared(text: string): string {
-  const known = sharedTexts.get(text);
-  if (known !== undefined) return known;
-  if (sharedTexts.size >= SHARED_MAX) sharedTexts.clear();
-  sharedTexts.set(text, text);
-  return text;
 }

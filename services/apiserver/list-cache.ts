@@ -1,5 +1,6 @@
 import { keptBytes } from "../../shared/runtime/kept-bytes.ts";
 import type { Clock } from "../../shared/runtime/runtime.ts";
+import { sizeOf } from "../../shared/store/entry.ts";
 import type { Entry } from "../../shared/store/view.ts";
 
 /** Whoever asks twice within this time, milliseconds, is likely to ask again. */
@@ -65,7 +66,7 @@ export class ListCache {
   /** False when the list is too large to be kept. */
   #renew(kept: Kept, entries: readonly Entry[]): boolean {
     let bytes = 0;
-    for (const entry of entries) bytes += entry.bytes.length + 1;
+    for (const entry of entries) bytes += sizeOf(entry) + 1;
     this.#bytes -= kept.bytes;
     kept.bytes = 0;
     kept.entries = undefined;
@@ -132,7 +133,7 @@ function encode(segments: Segment[], entries: readonly Entry[], from: number, en
   let last = segments[segments.length - 1];
   let bytes = 0;
   for (let index = from; index < end; index++) {
-    bytes += (entries[index] as Entry).bytes.length + 1;
+    bytes += sizeOf(entries[index] as Entry) + 1;
     if (bytes < SEGMENT_BYTES && index + 1 < end) continue;
     const part = entries.slice(first, index + 1);
     if (last !== undefined && last.bytes.length + bytes <= SEGMENT_BYTES) {
@@ -151,7 +152,7 @@ function segmentOf(entries: readonly Entry[], length: number): Segment {
   let at = 0;
   for (const entry of entries) {
     bytes.set(entry.bytes, at);
-    at += entry.bytes.length;
+    at += sizeOf(entry);
     bytes[at++] = COMMA;
   }
   return { entries, bytes };

@@ -15,9 +15,26 @@ export class Slices {
   readonly #runtime: Runtime;
   readonly #waiting: Step[] = [];
   #due = false;
+  /** When the steps that did not wait have taken long enough. */
+  #ends: number | undefined;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+  }
+
+  /**
+   * Whether steps may still be taken in this turn, by those who would rather not wait. The turn
+   * begins when this is first asked.
+   */
+  hasTime(): boolean {
+    const now = this.#runtime.clock.monotonic();
+    if (this.#ends === undefined) {
+      this.#ends = now + TURN_MS_MAX;
+      this.#runtime.timers.after(0, () => {
+        this.#ends = undefined;
+      });
+    }
+    return now < this.#ends;
   }
 
   /** Takes the steps in later turns, until there is no more. A step must not throw. */

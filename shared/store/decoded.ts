@@ -1,6 +1,7 @@
 /** An entry as far as its decoded object is concerned. */
 export interface Decodable {
-  readonly bytes: Buffer;
+  /** Bytes of the encoded object. */
+  readonly size: number;
   /** The value of `DecodedObjects.age` when the decoded object was last used. */
   readonly usedAt: number;
   /** Lets go of the decoded object; the next use decodes it again. */
@@ -30,13 +31,13 @@ export class DecodedObjects {
   /** An entry has been decoded. */
   add(entry: Decodable): void {
     this.#young.add(entry);
-    this.#youngBytes += entry.bytes.length;
+    this.#youngBytes += entry.size;
     if (this.#youngBytes * 2 > this.#bytesMax) this.#turn();
   }
 
   /** An entry has let go of its object. */
   remove(entry: Decodable): void {
-    if (this.#young.delete(entry)) this.#youngBytes -= entry.bytes.length;
+    if (this.#young.delete(entry)) this.#youngBytes -= entry.size;
     else this.#old.delete(entry);
   }
 
@@ -48,7 +49,7 @@ export class DecodedObjects {
     for (const entry of before) {
       if (entry.usedAt === this.age) {
         this.#young.add(entry);
-        this.#youngBytes += entry.bytes.length;
+        this.#youngBytes += entry.size;
       } else {
         entry.release();
       }

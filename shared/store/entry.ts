@@ -2,71 +2,149 @@ import { parseKey } from "../api/key.ts";
 import type { KubernetesObject, ObjectMeta } from "../api/object.ts";
 import { type Parts, partOf, partsOf } from "../api/parts.ts";
 import { setField } from "../api/patch/json-value.ts";
-import { keptBytes } from "../runtime/kept-bytes.ts";
+import { flatText, sharedText } from "../runtime/shared-text.ts";
 import type { Decodable, DecodedObjects } from "./decoded.ts";
 import { freezeJson } from "./freeze.ts";
 import { memberOf } from "./scan.ts";
+import type { Resident, Slab, Slabs } from "./slabs.ts";
 import type { Key, Revision, Version, WriteHeaders } from "./store.ts";
 import type { Entry } from "./view.ts";
 
 const METADATA = Buffer.from('"metadata":{');
 const CLOSING_BRACE = 0x7d;
+const TIME_BYTES = 8;
 
-/** One version of one object. The only Entry implementation. */
-export class ObjectEntry implements Entry, Decodable, Parts {
+/** What the entries of a projection have in common. */
+export interface EntryMemory {
+  readonly decoded: DecodedObjects;
+  readonly slabs: Slabs;
+}
+
+/**
+ * One version of one object. The only Entry of a projection: hundreds of thousands of them are
+ * kept, so that each is one object beside its key. Time, trace and bytes lie in a slab.
+ */
+export class ObjectEntry implements Entry, Decodable, Parts, Resident {
   readonly key: Key;
   readonly resource: string;
   readonly namespace: string;
-  readonly name: string;
   readonly revision: Revision;
-  readonly bytes: Buffer;
-  readonly headers: WriteHeaders;
-  readonly time: number;
+  readonly size: number;
   usedAt = 0;
-  readonly #decoded: DecodedObjects;
+  readonly #memory: EntryMemory;
+  readonly #actor: string;
+  readonly #replica: string;
+  readonly #cause: Revision;
+  #slab: Slab;
+  /** Where in the slab what it has there begins, and the bytes of the object. */
+  #start: number;
+  #bytesStart: number;
+  #isKept = false;
   #object: KubernetesObject | undefined;
   /** What the last `facts` asked for made of the object, and who made it. */
   #facts: unknown;
   #factsBy: unknown;
 
-  private constructor(identity: Identity, version: Stamp, bytes: Buffer, decoded: DecodedObjects) {
+  private constructor(identity: Identity, version: Stamp, value: Buffer, memory: EntryMemory) {
+    const { revision, headers, time } = version;
     this.key = identity.key;
     this.resource = identity.resource;
     this.namespace = identity.namespace;
-    this.name = identity.name;
-    this.revision = version.revision;
-    this.headers = version.headers;
-    this.time = version.time;
-    this.bytes = bytes;
-    this.#decoded = decoded;
+    this.revision = revision;
+    this.#actor = headers.actor;
+    this.#replica = headers.replica;
+    this.#cause = headers.cause;
+    this.#memory = memory;
+    const place = placeOf(value, revision);
+    this.size = value.length + place.field.length;
+    const traceLength = Buffer.byteLength(headers.trace);
+    const length = TIME_BYTES + traceLength + this.size;
+    this.#slab = memory.slabs.for(length);
+    this.#start = this.#slab.take(length);
+    this.#bytesStart = this.#start + TIME_BYTES + traceLength;
+    const to = this.#slab.memory;
+    to.writeDoubleLE(time, this.#start);
+    to.write(headers.trace, this.#start + TIME_BYTES);
+    value.copy(to, this.#bytesStart, 0, place.at);
+    to.write(place.field, this.#bytesStart + place.at, "latin1");
+    value.copy(to, this.#bytesStart + place.at + place.field.length, place.at);
   }
 
   /** The entry of a version with a value. `old` only lends its strings, to save memory. */
   static of(
     version: Version & { value: Buffer },
     old: Entry | undefined,
-    decoded: DecodedObjects,
+    memory: EntryMemory,
   ): ObjectEntry {
-    const identity = old ?? { key: version.key, ...parseKey(version.key) };
-    const bytes = withResourceVersion(version.value, version.revision);
-    return new ObjectEntry(identity, version, bytes, decoded);
+    return new ObjectEntry(old ?? identityOf(version.key), version, version.value, memory);
   }
 
   /** The last state of a deleted object, at the revision of its deletion. */
-  static deleted(version: Stamp, old: Entry, decoded: DecodedObjects): Entry {
-    const bytes = withResourceVersion(withoutResourceVersion(old), version.revision);
-    return new ObjectEntry(old, version, bytes, decoded);
+  static deleted(version: Stamp, old: ObjectEntry, memory: EntryMemory): ObjectEntry {
+    return new ObjectEntry(old, version, withoutResourceVersion(old), memory);
+  }
+
+  get name(): string {
+    return this.key.slice(this.key.lastIndexOf("/") + 1);
+  }
+
+  get bytes(): Buffer {
+    return this.#slab.memory.subarray(this.#bytesStart, this.#bytesStart + this.size);
+  }
+
+  get time(): number {
+    return this.#slab.memory.readDoubleLE(this.#start);
+  }
+
+  get headers(): WriteHeaders {
+    const { memory } = this.#slab;
+    const trace = memory.toString("utf8", this.#start + TIME_BYTES, this.#bytesStart);
+    return { actor: this.#actor, replica: this.#replica, trace, cause: this.#cause };
+  }
+
+  get slab(): Slab {
+    return this.#slab;
+  }
+
+  /** Its bytes are to be kept until `leave`. To be called once, as is `leave` after it. */
+  keep(): void {
+    this.#isKept = true;
+    this.#slab.enter(this, this.#length);
+  }
+
+  /** Nobody will ask for its bytes any more but those who hold the entry already. */
+  leave(): void {
+    this.#isKept = false;
+    this.#slab.leave(this.#length);
+  }
+
+  move(): void {
+    if (!this.#isKept) return;
+    const length = this.#length;
+    const slab = this.#memory.slabs.for(length);
+    const start = slab.take(length);
+    this.#slab.memory.copy(slab.memory, start, this.#start, this.#start + length);
+    this.#bytesStart += start - this.#start;
+    this.#start = start;
+    this.#slab = slab;
+    slab.enter(this, length);
+  }
+
+  get #length(): number {
+    return this.#bytesStart - this.#start + this.size;
   }
 
   get object(): KubernetesObject {
-    this.usedAt = this.#decoded.age;
+    this.usedAt = this.#memory.decoded.age;
     return this.#object ?? this.decode();
   }
 
   /** Decodes the object, so that it need not be done later. */
   decode(): KubernetesObject {
-    const object = JSON.parse(this.bytes.toString()) as KubernetesObject;
-    if (this.#decoded.freeze) freezeJson(object);
+    const end = this.#bytesStart + this.size;
+    const text = this.#slab.memory.toString("utf8", this.#bytesStart, end);
+    const object = JSON.parse(text) as KubernetesObject;
+    if (this.#memory.decoded.freeze) freezeJson(object);
     this.#hold(object);
     return object;
   }
@@ -77,15 +155,15 @@ export class ObjectEntry implements Entry, Decodable, Parts {
    * say exactly are left alone, and all of them in a projection that does not freeze.
    */
   adopt(object: KubernetesObject): void {
-    if (!this.#decoded.freeze) return;
+    if (!this.#memory.decoded.freeze) return;
     const whole = withVersion(object, this.revision);
     if (whole !== undefined && freezeJson(whole)) this.#hold(whole);
   }
 
   #hold(object: KubernetesObject): void {
     this.#object = object;
-    this.usedAt = this.#decoded.age;
-    this.#decoded.add(this);
+    this.usedAt = this.#memory.decoded.age;
+    this.#memory.decoded.add(this);
   }
 
   /**
@@ -117,7 +195,7 @@ export class ObjectEntry implements Entry, Decodable, Parts {
   forgetObject(): void {
     if (this.#object === undefined) return;
     this.#object = undefined;
-    this.#decoded.remove(this);
+    this.#memory.decoded.remove(this);
   }
 
   release(): void {
@@ -130,29 +208,39 @@ export function factsOf<T, F>(entry: Entry, make: (object: T) => F): F {
   return entry instanceof ObjectEntry ? entry.facts(make) : make(entry.object as T);
 }
 
+/** How many bytes the entry has; a projection's entry makes no Buffer for it. */
+export function sizeOf(entry: Entry): number {
+  return entry instanceof ObjectEntry ? entry.size : entry.bytes.length;
+}
+
 /** Parts of the entry's object, which is not decoded for them. */
 export function partsOfEntry(entry: Entry): Parts {
   return entry instanceof ObjectEntry ? entry : partsOf(entry.object);
 }
 
-type Identity = Pick<Entry, "key" | "resource" | "namespace" | "name">;
+type Identity = Pick<Entry, "key" | "resource" | "namespace">;
 type Stamp = Pick<Version, "revision" | "headers" | "time">;
 
-/** A copy of the encoded object with its resourceVersion as the first field of its metadata. */
-function withResourceVersion(value: Buffer, revision: Revision): Buffer {
-  const start = value.indexOf(METADATA);
-  // Whatever is not a Kubernetes object is kept as it is.
-  const at = start < 0 ? value.length : start + METADATA.length;
-  const separator = value[at] === CLOSING_BRACE ? "" : ",";
-  const field = start < 0 ? "" : `${resourceVersionField(revision)}${separator}`;
-  const copy = keptBytes.allocate(value.length + field.length);
-  value.copy(copy, 0, 0, at);
-  copy.write(field, at, "latin1");
-  value.copy(copy, at + field.length, at);
-  return copy;
+function identityOf(key: Key): Identity {
+  const { resource, namespace } = parseKey(key);
+  return {
+    key: flatText(key),
+    resource: sharedText(resource),
+    namespace: sharedText(namespace),
+  };
 }
 
-/** The encoded object as it was stored: the way back from `withResourceVersion`. */
+/** Where resourceVersion belongs in the encoded object, first in its metadata, and what it is. */
+function placeOf(value: Buffer, revision: Revision): { at: number; field: string } {
+  const start = value.indexOf(METADATA);
+  // Whatever is not a Kubernetes object is kept as it is.
+  if (start < 0) return { at: value.length, field: "" };
+  const at = start + METADATA.length;
+  const separator = value[at] === CLOSING_BRACE ? "" : ",";
+  return { at, field: `${resourceVersionField(revision)}${separator}` };
+}
+
+/** The encoded object as it was stored: the way back from `placeOf`. */
 function withoutResourceVersion(entry: Entry): Buffer {
   const { bytes } = entry;
   const start = bytes.indexOf(METADATA);

@@ -3,9 +3,10 @@ import { withoutManagedFields } from "../api/lean.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Cancel, Runtime } from "../runtime/runtime.ts";
 import { DecodedObjects } from "./decoded.ts";
-import { ObjectEntry } from "./entry.ts";
+import { type EntryMemory, ObjectEntry } from "./entry.ts";
 import { PastView } from "./past.ts";
 import { ResourceIndex } from "./resource-index.ts";
+import { Slabs } from "./slabs.ts";
 import {
   CompactedError,
   FutureRevisionError,
@@ -72,11 +73,11 @@ const NOTHING: readonly Entry[] = Object.freeze([]);
  */
 export class Projection implements ProjectionReader, Borrower {
   readonly #runtime: Runtime;
-  readonly #decoded: DecodedObjects;
+  readonly #memory: EntryMemory;
   readonly #eager: (resource: GroupResource) => boolean;
   readonly #lean: boolean;
   readonly #window: ChangeWindow;
-  readonly #entries = new Map<Key, Entry>();
+  readonly #entries = new Map<Key, ObjectEntry>();
   readonly #resources = new Map<GroupResource, ResourceIndex>();
   readonly #handlers = new Set<ChangeHandler>();
   readonly #resourceHandlers = new Map<GroupResource, Set<ChangeHandler>>();
@@ -89,7 +90,7 @@ export class Projection implements ProjectionReader, Borrower {
   #watch: Watch | undefined;
   #cancelRetry: Cancel | undefined;
   /** The snapshot under way. */
-  #snapshot: Map<Key, Entry> | undefined = new Map();
+  #snapshot: Map<Key, ObjectEntry> | undefined = new Map();
   /** Versions of a commit of which more is to come. */
   #gathered: Version[] = [];
   /** Entries that were made of versions before the whole of their commit was here. */
@@ -97,17 +98,19 @@ export class Projection implements ProjectionReader, Borrower {
 
   constructor(options: ProjectionOptions) {
     this.#runtime = options.runtime;
-    this.#decoded = new DecodedObjects({
-      freeze: options.freeze ?? true,
-      bytesMax: options.decodedBytes ?? 32 * 1024 * 1024,
-    });
+    const bytesMax = options.decodedBytes ?? 32 * 1024 * 1024;
+    this.#memory = {
+      decoded: new DecodedObjects({ freeze: options.freeze ?? true, bytesMax }),
+      slabs: new Slabs(),
+    };
     this.#eager = options.eager ?? (() => false);
     this.#lean = options.lean ?? false;
-    this.#window = new ChangeWindow({
+    const limits = {
       ms: options.windowMs ?? 5 * 60_000,
       changes: options.windowChanges ?? 100_000,
       bytes: options.windowBytes ?? 64 * 1024 * 1024,
-    });
+    };
+    this.#window = new ChangeWindow(limits, letGo);
   }
 
   /**
@@ -268,7 +271,7 @@ export class Projection implements ProjectionReader, Borrower {
     this.#reached(version.revision, changes);
   }
 
-  #takeSnapshot(snapshot: Map<Key, Entry>, version: Version): void {
+  #takeSnapshot(snapshot: Map<Key, ObjectEntry>, version: Version): void {
     const { key, revision, value } = version;
     const old = snapshot.get(key) ?? this.#entries.get(key);
     if (value === null) snapshot.delete(key);
@@ -280,7 +283,7 @@ export class Projection implements ProjectionReader, Borrower {
   }
 
   /** Makes a whole snapshot the present state, as the changes that lead there. */
-  #applySnapshot(snapshot: Map<Key, Entry>, revision: Revision): void {
+  #applySnapshot(snapshot: Map<Key, ObjectEntry>, revision: Revision): void {
     this.#snapshot = undefined;
     const changes: Change[] = [];
     for (const [key, entry] of snapshot) {
@@ -294,6 +297,7 @@ export class Projection implements ProjectionReader, Borrower {
       changes.push(this.#remove(entry, { revision, headers: entry.headers, time }));
     }
     this.#window.reset(revision);
+    for (const change of changes) letGo(change);
     // Also back: a log that lost its end in a power cut (relaxed durability) starts again lower.
     this.#revision = revision;
     this.#ready = true;
@@ -322,7 +326,7 @@ export class Projection implements ProjectionReader, Borrower {
 
   #entryOf(version: Version & { value: Buffer }, old: Entry | undefined): ObjectEntry {
     const value = this.#lean ? withoutManagedFields(version.value) : version.value;
-    const entry = ObjectEntry.of({ ...version, value }, old, this.#decoded);
+    const entry = ObjectEntry.of({ ...version, value }, old, this.#memory);
     const lent = this.#lent.get(version.key);
     if (lent === undefined) return entry;
     this.#lent.delete(version.key);
@@ -330,17 +334,19 @@ export class Projection implements ProjectionReader, Borrower {
     return entry;
   }
 
-  #put(entry: Entry): Change {
+  #put(entry: ObjectEntry): Change {
     const old = this.#entries.get(entry.key);
+    entry.keep();
     this.#entries.set(entry.key, entry);
     this.#indexOf(entry.resource).apply(old, entry);
     return { type: old ? "MODIFIED" : "ADDED", revision: entry.revision, entry, old };
   }
 
-  #remove(old: Entry, version: Pick<Version, "revision" | "headers" | "time">): Change {
+  #remove(old: ObjectEntry, version: Pick<Version, "revision" | "headers" | "time">): Change {
     this.#entries.delete(old.key);
     this.#indexOf(old.resource).apply(old, undefined);
-    const entry = ObjectEntry.deleted(version, old, this.#decoded);
+    const entry = ObjectEntry.deleted(version, old, this.#memory);
+    entry.keep();
     return { type: "DELETED", revision: version.revision, entry, old };
   }
 
@@ -372,6 +378,12 @@ export class Projection implements ProjectionReader, Borrower {
     waiter.cancel();
     this.#waiters.delete(waiter);
   }
+}
+
+/** The change is past: what only it showed need not be kept. */
+function letGo({ type, entry, old }: Change): void {
+  if (old instanceof ObjectEntry) old.leave();
+  if (type === "DELETED" && entry instanceof ObjectEntry) entry.leave();
 }
 
 /** A subscriber that throws ends the process, but not before the others were told. */

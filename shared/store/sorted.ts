@@ -1,6 +1,13 @@
 import type { Key } from "./store.ts";
 import type { Entry } from "./view.ts";
 
+/**
+ * So many new entries are put in order together, or such a part of all. Each time moves all entries
+ * behind them once; ten thousand at a time held up whoever came first.
+ */
+const PENDING_LEAST = 256;
+const PENDING_PART = 32;
+
 /** Stands where an entry was: the order of the keys holds, and the entry is let go. */
 class Gap {
   readonly key: Key;
@@ -18,7 +25,7 @@ export class SortedEntries {
   #entries: (Entry | Gap)[] = [];
   /** How many are gaps: removing many costs moving the others once. */
   #gaps = 0;
-  /** New keys that have not been put in order yet: loading many costs one sort. */
+  /** New keys that have not been put in order yet. */
   #pending: Entry[] = [];
   #shared = false;
 
@@ -29,6 +36,8 @@ export class SortedEntries {
   /** Adds an entry whose key is not there yet. */
   add(entry: Entry): void {
     this.#pending.push(entry);
+    const most = Math.max(PENDING_LEAST, this.#entries.length / PENDING_PART);
+    if (this.#pending.length >= most) this.#settle();
   }
 
   /** Replaces the entry of the same key, which must be there. */

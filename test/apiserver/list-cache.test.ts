@@ -3,16 +3,20 @@ import { describe, expect, it } from "vitest";
 import { ListCache } from "../../services/apiserver/list-cache.ts";
 import { DecodedObjects } from "../../shared/store/decoded.ts";
 import { ObjectEntry } from "../../shared/store/entry.ts";
+import { Slabs } from "../../shared/store/slabs.ts";
 import type { Entry } from "../../shared/store/view.ts";
 
-const DECODED = new DecodedObjects({ freeze: true, bytesMax: 1e6 });
+const MEMORY = {
+  decoded: new DecodedObjects({ freeze: true, bytesMax: 1e6 }),
+  slabs: new Slabs(),
+};
 const HEADERS = { actor: "", replica: "", trace: "", cause: 0 };
 
 function entryOf(name: string, revision: number, bytes: number): Entry {
   const padding = "x".repeat(bytes);
   const value = Buffer.from(JSON.stringify({ kind: "A", metadata: { name, padding } }));
   const version = { key: `as/b/${name}`, revision, value, headers: HEADERS, time: 0, more: false };
-  return ObjectEntry.of(version, undefined, DECODED);
+  return ObjectEntry.of(version, undefined, MEMORY);
 }
 
 /** A list that changes, in key order, as a projection hands it out: a new array per change. */

@@ -7,13 +7,15 @@ import type { KubernetesObject } from "../../shared/api/object.ts";
 import type { KindTable } from "../../shared/api/schema.ts";
 import { DecodedObjects } from "../../shared/store/decoded.ts";
 import { ObjectEntry, partsOfEntry } from "../../shared/store/entry.ts";
+import { Slabs } from "../../shared/store/slabs.ts";
 import type { Entry } from "../../shared/store/view.ts";
 import { HEADERS } from "../store/harness.ts";
 
 function entryOf(object: unknown): ObjectEntry {
   const value = encodeObject(object as KubernetesObject);
   const version = { key: "pods/a/b", revision: 7, value, headers: HEADERS, time: 0, more: false };
-  return ObjectEntry.of(version, undefined, new DecodedObjects({ freeze: true, bytesMax: 1e6 }));
+  const decoded = new DecodedObjects({ freeze: true, bytesMax: 1e6 });
+  return ObjectEntry.of(version, undefined, { decoded, slabs: new Slabs() });
 }
 
 /** What a field of the object is to a selector, by a walk through all of it. */

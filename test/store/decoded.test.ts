@@ -4,6 +4,7 @@ import type { KubernetesObject } from "../../shared/api/object.ts";
 import { DecodedObjects } from "../../shared/store/decoded.ts";
 import { factsOf, ObjectEntry } from "../../shared/store/entry.ts";
 import { memberOf } from "../../shared/store/scan.ts";
+import { Slabs } from "../../shared/store/slabs.ts";
 import { HEADERS } from "./harness.ts";
 
 describe("a member of an encoded object", () => {
@@ -36,7 +37,7 @@ function podOf(decoded: DecodedObjects, number: number): ObjectEntry {
   const value = Buffer.from(JSON.stringify(object));
   const key = `pods/a/p-${number}`;
   const version = { key, revision: number, value, headers: HEADERS, time: 0, more: false };
-  return ObjectEntry.of(version, undefined, decoded);
+  return ObjectEntry.of(version, undefined, { decoded, slabs: new Slabs() });
 }
 
 describe("decoded objects", () => {
@@ -60,9 +61,9 @@ describe("decoded objects", () => {
         const bytesMax = 1_500;
         const held = new Set<number>();
         const decoded = new DecodedObjects({ freeze: false, bytesMax });
-        const bytes = 100;
+        const size = 100;
         const entries = Array.from({ length: 61 }, (_, number) => ({
-          bytes: Buffer.alloc(bytes),
+          size,
           usedAt: 0,
           release: () => void held.delete(number),
         }));
@@ -75,7 +76,7 @@ describe("decoded objects", () => {
             decoded.add(entry);
           }
           // Half of it young, as much kept from before, and the one that crossed the line.
-          expect(held.size * bytes).toBeLessThanOrEqual(bytesMax + 2 * bytes);
+          expect(held.size * size).toBeLessThanOrEqual(bytesMax + 2 * size);
         }
       }),
     );

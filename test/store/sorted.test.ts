@@ -9,10 +9,10 @@ function entryOf(key: string, revision: number): Entry {
 
 const steps = fc.array(
   fc.record({
-    does: fc.constantFrom("put", "put", "remove", "remove", "list"),
+    does: fc.constantFrom("put", "put", "remove", "remove", "list", "many"),
     key: fc.constantFrom(..."abcdefgh"),
   }),
-  { maxLength: 200 },
+  { maxLength: 100 },
 );
 
 it("sorted entries are those that were put and not removed; a list given away stays", () => {
@@ -27,6 +27,14 @@ it("sorted entries are those that were put and not removed; a list given away st
           const list = sorted.list();
           given.push({ list, copy: [...list] });
           expect(list).toEqual([...model.values()].sort((a, b) => (a.key < b.key ? -1 : 1)));
+        } else if (does === "many") {
+          // Put in order before anybody asks.
+          for (let number = 0; number < 300; number++) {
+            const one = entryOf(`${key}${number}`, revision);
+            if (model.has(one.key)) sorted.replace(one);
+            else sorted.add(one);
+            model.set(one.key, one);
+          }
         } else if (does === "remove") {
           sorted.remove(key);
           model.delete(key);

@@ -20,7 +20,7 @@ function takenOn(draft: Draft, node: string): Load {
   }
   let load = nodes.get(node);
   if (load === undefined) {
-    load = new Load(NodeLoads.of(draft.context.projections.cluster).on(node));
+    load = new Load(node, NodeLoads.of(draft.context.projections.cluster).on(node));
     nodes.set(node, load);
   }
   return load;

@@ -1,15 +1,18 @@
 import type { Pod } from "../../../shared/api/generated/types.ts";
 import { type Amounts, podRequests } from "../../../shared/api/pod-requests.ts";
+import { flatText, sharedText } from "../../../shared/runtime/shared-text.ts";
 import { partsOfEntry } from "../../../shared/store/entry.ts";
 import type { Key } from "../../../shared/store/store.ts";
 import type { Change, Entry, ProjectionReader } from "../../../shared/store/view.ts";
 
 /** What the pods on a node take of it. */
 export class Load {
+  readonly node: string;
   pods = 0;
   readonly amounts: Map<string, number>;
 
-  constructor(other?: Load) {
+  constructor(node: string, other?: Load) {
+    this.node = node;
     this.pods = other?.pods ?? 0;
     this.amounts = new Map(other?.amounts);
   }
@@ -23,7 +26,7 @@ export class Load {
 }
 
 interface Counted {
-  readonly node: string;
+  readonly load: Load;
   readonly requests: Amounts;
   /** Fields in the encoded versions of this pod while its specification stays. */
   readonly uid: string;
@@ -40,7 +43,7 @@ function isSame({ uid, generation }: Counted, { bytes }: Entry): boolean {
   return !ENDED.some((phase) => bytes.includes(phase));
 }
 
-const NOTHING = new Load();
+const NOTHING = new Load("");
 const followed = new WeakMap<ProjectionReader, NodeLoads>();
 
 /** The load of every node as the projection shows it, kept change by change. */
@@ -87,15 +90,15 @@ export class NodeLoads {
     const phase = pod.part("status", "phase");
     if (!node || phase === "Succeeded" || phase === "Failed") return;
     const requests = this.#shared(podRequests({ spec }));
-    const uid = `"uid":${JSON.stringify(pod.part("metadata", "uid"))}`;
+    const uid = flatText(`"uid":${JSON.stringify(pod.part("metadata", "uid"))}`);
     // With what follows it: a longer number would begin in the same way.
-    const generation = `"generation":${pod.part("metadata", "generation")},`;
-    this.#counted.set(entry.key, { node, requests, uid, generation });
+    const generation = sharedText(`"generation":${pod.part("metadata", "generation")},`);
     let load = this.#loads.get(node);
     if (load === undefined) {
-      load = new Load();
+      load = new Load(node);
       this.#loads.set(node, load);
     }
+    this.#counted.set(entry.key, { load, requests, uid, generation });
     load.count(requests, 1);
   }
 
@@ -112,8 +115,7 @@ export class NodeLoads {
     const known = this.#counted.get(key);
     if (known === undefined) return;
     this.#counted.delete(key);
-    const load = this.#loads.get(known.node);
-    load?.count(known.requests, -1);
-    if (load?.pods === 0) this.#loads.delete(known.node);
+    known.load.count(known.requests, -1);
+    if (known.load.pods === 0) this.#loads.delete(known.load.node);
   }
 }

@@ -1,4 +1,5 @@
 import { parseKey } from "../../../shared/api/key.ts";
+import type { Key } from "../../../shared/store/store.ts";
 import type { Change, ProjectionReader } from "../../../shared/store/view.ts";
 
 /** Behind the dot of an event's name: digits of the time, then of what is said. */
@@ -10,7 +11,8 @@ export const DIGEST_DIGITS = 4;
  * one object, so that the order of their names is of no help in finding the one that says the same.
  */
 export class EventIndex {
-  readonly #names = new Map<string, readonly string[]>();
+  /** By a hash of both; nothing is kept of hundred thousands of events but their keys. */
+  readonly #keys = new Map<number, Key | Key[]>();
 
   constructor(projection: ProjectionReader) {
     for (const { key } of projection.list("events")) this.#add(key);
@@ -19,7 +21,13 @@ export class EventIndex {
 
   /** Names of the events, oldest first; `name` is of the object that they are about. */
   find(namespace: string, name: string, digest: string): readonly string[] {
-    return this.#names.get(`${namespace}/${name}.${digest}`) ?? [];
+    const id = idOf(namespace, name, digest);
+    const names: string[] = [];
+    for (const key of this.#at(hashOf(id))) {
+      const place = placeOf(key);
+      if (place?.id === id) names.push(place.name);
+    }
+    return names.sort();
   }
 
   #changed({ type, entry }: Change): void {
@@ -27,28 +35,48 @@ export class EventIndex {
     else if (type === "DELETED") this.#remove(entry.key);
   }
 
-  #add(key: string): void {
+  #add(key: Key): void {
     const place = placeOf(key);
     if (place === undefined) return;
-    const { id, name } = place;
-    const names = this.#names.get(id);
-    if (names === undefined) this.#names.set(id, [name]);
-    else if (!names.includes(name)) this.#names.set(id, [...names, name].sort());
+    const hash = hashOf(place.id);
+    const keys = this.#keys.get(hash);
+    if (keys === undefined) this.#keys.set(hash, key);
+    else if (typeof keys === "string") this.#keys.set(hash, [keys, key]);
+    else keys.push(key);
   }
 
-  #remove(key: string): void {
+  #remove(key: Key): void {
     const place = placeOf(key);
     if (place === undefined) return;
-    const left = (this.#names.get(place.id) ?? []).filter((name) => name !== place.name);
-    if (left.length > 0) this.#names.set(place.id, left);
-    else this.#names.delete(place.id);
+    const hash = hashOf(place.id);
+    const left = this.#at(hash).filter((other) => other !== key);
+    if (left.length > 0) this.#keys.set(hash, left);
+    else this.#keys.delete(hash);
+  }
+
+  #at(hash: number): readonly Key[] {
+    const keys = this.#keys.get(hash) ?? [];
+    return typeof keys === "string" ? [keys] : keys;
   }
 }
 
 /** undefined: not one of the names that are given here. */
-function placeOf(key: string): { id: string; name: string } | undefined {
+function placeOf(key: Key): { id: string; name: string } | undefined {
   const { namespace, name } = parseKey(key);
   const dot = name.length - TIME_DIGITS - DIGEST_DIGITS - 1;
   if (dot < 1 || name[dot] !== ".") return undefined;
-  return { id: `${namespace}/${name.slice(0, dot)}.${name.slice(-DIGEST_DIGITS)}`, name };
+  return { id: idOf(namespace, name.slice(0, dot), name.slice(-DIGEST_DIGITS)), name };
+}
+
+function idOf(namespace: string, name: string, digest: string): string {
+  return `${namespace}/${name}.${digest}`;
+}
+
+/** FNV-1a, as many bits of it as V8 keeps without an object. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return hash & 0x3fffffff;
 }

@@ -23,6 +23,8 @@ const EVENTS = kindByResource("events") as KindTable;
 const CLUSTER_NAMESPACE = "default";
 /** The same event within this time becomes a count of the first one. */
 const AGGREGATION_MS = 60 * 60_000;
+/** So many are decided on together; people do not wait behind the hundreds of a batch. */
+const EVENTS_PER_TURN = 16;
 
 /**
  * Publishes the Kubernetes Events of an actor. What has been said before is counted up, whoever
@@ -42,17 +44,30 @@ export async function publishEvents(
     const of = { group, resource, subresource: "", namespace, name: "" };
     authorize(context, { user, verb: "create", ...of });
   }
-  if (events.length === 0) return 0;
-  const written = await write(context, {
-    log: context.logs.events,
-    keys: events.map((event) => lockOf(actor, event)),
-    headers: { actor, replica, trace: "", cause: 0 },
-    decide: (draft) => {
-      const publisher = new Publisher(draft, index, { user, actor, host });
-      return events.filter((event) => publisher.publish(event)).length;
-    },
-  });
-  return written.result;
+  const publish = async (from: number): Promise<number> => {
+    const part = events.slice(from, from + EVENTS_PER_TURN);
+    const digests = new Map(part.map((event) => [event, digestOf(actor, event)]));
+    const written = await write(context, {
+      log: context.logs.events,
+      keys: part.map((event) => lockOf(event, digests.get(event) as string)),
+      headers: { actor, replica, trace: "", cause: 0 },
+      decide: (draft) => {
+        const publisher = new Publisher(draft, index, { user, actor, host }, from);
+        const published = [...digests].filter((each) => publisher.publish(...each));
+        return published.length;
+      },
+    });
+    return written.result;
+  };
+  const parts: Promise<number>[] = [];
+  for (let from = 0; from < events.length; from += EVENTS_PER_TURN) {
+    const begun = new Promise<number>((resolve) => {
+      context.turns.push(() => resolve(publish(from)));
+    });
+    parts.push(begun);
+  }
+  const numbers = await Promise.all(parts);
+  return numbers.reduce((sum, number) => sum + number, 0);
 }
 
 function namespaceOf(event: EventRecord): string {
@@ -71,8 +86,8 @@ function digestOf(actor: string, event: EventRecord): string {
 const STEPS_PER_MS = 1_000_000 / 2 ** 16;
 
 /** Who says the same at the same time waits for the first. */
-function lockOf(actor: string, event: EventRecord): string {
-  return keyOf("events", namespaceOf(event), `${event.regarding.name}.${digestOf(actor, event)}`);
+function lockOf(event: EventRecord, digest: string): string {
+  return keyOf("events", namespaceOf(event), `${event.regarding.name}.${digest}`);
 }
 
 interface Speaker {
@@ -81,7 +96,7 @@ interface Speaker {
   readonly host: string | undefined;
 }
 
-/** Publishes one batch of events on one draft. */
+/** Publishes a part of a batch of events on one draft. */
 class Publisher {
   readonly #draft: Draft;
   readonly #index: EventIndex;
@@ -91,18 +106,19 @@ class Publisher {
   /** Names given in this batch, by namespace and name without the time. */
   readonly #given = new Map<string, string>();
 
-  constructor(draft: Draft, index: EventIndex, speaker: Speaker) {
+  /** `from`: so many events of the batch come before, and so do their names. */
+  constructor(draft: Draft, index: EventIndex, speaker: Speaker, from: number) {
     this.#draft = draft;
     this.#index = index;
     this.#speaker = speaker;
-    this.#step = Math.floor(draft.now * STEPS_PER_MS);
+    this.#step = Math.floor(draft.now * STEPS_PER_MS) + from;
   }
 
   /** False when nothing may be told: the namespace is going away. */
-  publish(event: EventRecord): boolean {
+  publish(event: EventRecord, digest: string): boolean {
     this.#draft.mark();
     try {
-      this.#publish(event);
+      this.#publish(event, digest);
       return true;
     } catch (error) {
       if (!(error instanceof AdmissionError)) throw error;
@@ -111,37 +127,37 @@ class Publisher {
     }
   }
 
-  #publish(event: EventRecord): void {
+  #publish(event: EventRecord, digest: string): void {
     const { user, actor } = this.#speaker;
     const namespace = namespaceOf(event);
     const asked = { user, table: EVENTS, subresource: "", namespace, manager: actor };
-    const present = this.#present(event);
+    const present = this.#present(event, digest);
     if (present !== undefined) {
       const next = (old: KubernetesObject) => countedUp(this.#draft, old);
       decideUpdate(this.#draft, { ...asked, name: present }, { next });
       return;
     }
-    const name = this.#newName(event);
+    const name = this.#newName(event, digest);
     decideCreate(this.#draft, { ...asked, name }, firstOf(this.#draft, this.#speaker, event, name));
-    this.#given.set(lockOf(actor, event), name);
+    this.#given.set(lockOf(event, digest), name);
   }
 
   /** `web-1.17f2a9c04be51d36`: as upstream's, the digits are mostly a time. */
-  #newName(event: EventRecord): string {
+  #newName(event: EventRecord, digest: string): string {
     const time = (this.#step++).toString(16).padStart(TIME_DIGITS, "0");
-    return `${event.regarding.name}.${time}${digestOf(this.#speaker.actor, event)}`;
+    return `${event.regarding.name}.${time}${digest}`;
   }
 
   /**
    * The event that says the same and has not ended: counted up for an hour, then comes a new one.
    */
-  #present(event: EventRecord): string | undefined {
+  #present(event: EventRecord, digest: string): string | undefined {
     const { actor } = this.#speaker;
-    const given = this.#given.get(lockOf(actor, event));
+    const given = this.#given.get(lockOf(event, digest));
     if (given !== undefined) return given;
     const namespace = namespaceOf(event);
     const oldest = this.#draft.now - AGGREGATION_MS;
-    const names = this.#index.find(namespace, event.regarding.name, digestOf(actor, event));
+    const names = this.#index.find(namespace, event.regarding.name, digest);
     return names.findLast((name) => {
       const object = this.#draft.read(keyOf("events", namespace, name));
       return object !== undefined && firstTime(object) >= oldest && says(object, actor, event);

@@ -108,7 +108,8 @@ class BusWatch {
   #next = 0;
   /** A step of the backlog is due. */
   #due = false;
-  #pending: { readonly revision: Revision; readonly tail: FrameTail }[] = [];
+  /** What is to be told next. */
+  #pending: SelectedChange[] = [];
   #stopped = false;
 
   constructor(
@@ -170,12 +171,7 @@ class BusWatch {
   }
 
   #push(selected: SelectedChange): void {
-    const { change } = selected;
-    const tail = selected.shared("bus", () => {
-      const gone = selected.type === "DELETED";
-      return versionTail(change.entry, change.revision, !gone);
-    });
-    this.#pending.push({ revision: change.revision, tail });
+    this.#pending.push(selected);
     if (this.#pending.length > PENDING_FRAMES_MAX) {
       this.end(failure(429, "TooManyRequests", "the consumer is too slow for its watch"));
       return;
@@ -189,19 +185,23 @@ class BusWatch {
 
   /** Sends what the window lets through: of the backlog a little in each turn, then changes. */
   #goOn(): void {
-    if (this.#stopped || !this.#open) return;
-    if (this.#backlog === undefined) {
-      this.#flushPending();
-    } else if (!this.#due) {
-      this.#due = true;
-      this.#context.slices.add(() => {
-        this.#due = this.#step();
-        return this.#due;
-      });
-    }
+    if (this.#stopped || this.#due || !this.#open) return;
+    const { slices } = this.#context;
+    if (this.#backlog === undefined) this.#flush(() => slices.hasTime());
+    if (!this.#more) return;
+    this.#due = true;
+    slices.add(() => {
+      this.#due = this.#step();
+      return this.#due;
+    });
   }
 
-  /** Goes through a part of the backlog; true when the window lets through more of it. */
+  /** Whether the window lets through more. */
+  get #more(): boolean {
+    return this.#open && (this.#backlog !== undefined || this.#pending.length > 0);
+  }
+
+  /** Sends a part of what there is; true when the window lets through more of it. */
   #step(): boolean {
     try {
       return this.#stepThrough();
@@ -213,25 +213,31 @@ class BusWatch {
   }
 
   #stepThrough(): boolean {
+    if (this.#stopped) return false;
     const backlog = this.#backlog;
-    if (backlog === undefined) return false;
+    if (backlog === undefined) {
+      let left = STEP;
+      this.#flush(() => left-- > 0);
+      return this.#more;
+    }
     const stop = Math.min(this.#next + STEP, backlog.length);
     while (this.#next < stop && this.#open) {
       const tail = backlog.tail(this.#next++);
       if (tail !== undefined) this.#write(tail);
     }
-    if (!this.#open) return false;
-    if (this.#next < backlog.length) return true;
+    if (!this.#open || this.#next < backlog.length) return this.#open;
     this.#backlog = undefined;
     if (backlog.end !== undefined) this.#write(backlog.end);
-    this.#flushPending();
-    return false;
+    return this.#more;
   }
 
-  #flushPending(): void {
+  /** Sends changes as long as the window lets them through and `goOn` says so. */
+  #flush(goOn: () => boolean): void {
     let taken = 0;
-    while (taken < this.#pending.length && this.#open) {
-      this.#write(this.#pending[taken++]?.tail as FrameTail);
+    for (const selected of this.#pending) {
+      if (!this.#open || !goOn()) break;
+      this.#write(tailOf(selected));
+      taken += 1;
     }
     this.#pending.splice(0, taken);
   }
@@ -246,7 +252,7 @@ class BusWatch {
   #beat(): void {
     const first = this.#pending[0];
     const reached = this.#log?.projection.revision ?? 0;
-    const revision = first === undefined ? reached : first.revision - 1;
+    const revision = first === undefined ? reached : first.change.revision - 1;
     this.#write(encodeFrame({ type: "beat", revision: this.#backlog ? 0 : revision }));
   }
 
@@ -256,4 +262,12 @@ class BusWatch {
     const head = Buffer.from(`{"sequence":${this.#sequence},`);
     this.#send(Buffer.concat([head, tail]));
   }
+}
+
+/** Encoded once for all consumers. */
+function tailOf(selected: SelectedChange): FrameTail {
+  const { type, change } = selected;
+  return selected.shared("bus", () =>
+    versionTail(change.entry, change.revision, type !== "DELETED"),
+  );
 }
