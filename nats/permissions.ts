@@ -8,7 +8,10 @@ export interface BusUser {
   readonly password: string;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** May answer each request that it receives, on the request's reply subject. */
+  /**
+   * May answer each request that it receives, on the request's reply subject. For five minutes the
+   * server remembers every reply subject that `publish` does not allow already.
+   */
   readonly answers?: boolean;
   /** The server's own account: sees the server's configuration, nothing of the cluster. */
   readonly system?: boolean;
@@ -19,7 +22,7 @@ export function inboxPrefix(user: string): string {
   return `_INBOX.${escapeToken(user)}`;
 }
 
-/** The only user that may write the logs. Answers actors, and reaches node agents. */
+/** The only user that may write the logs. Answers everybody, and reaches node agents. */
 export function apiserverUser(password: string): BusUser {
   return {
     user: "apiserver",
@@ -45,7 +48,6 @@ export function apiserverUser(password: string): BusUser {
       "process.*.order",
       "processes.order",
     ],
-    answers: true,
   };
 }
 
@@ -158,7 +160,12 @@ function requestsAs(identities: readonly string[]): string[] {
   return identities.map((identity) => `api.${identityToken(identity)}.>`);
 }
 
-/** Reading a stream: its state, single messages, and consumers of one's own. */
+/**
+ * Reading a stream: its state, single messages, and consumers of one's own. Each message of a
+ * consumer has a reply subject, for acknowledging it; nobody here does. If it were not allowed, the
+ * server would remember it for those that may answer: hundreds of thousands of subjects, which it
+ * goes through every second.
+ */
 function readingOf(stream: string): string[] {
   return [
     "$JS.API.INFO",
@@ -168,5 +175,6 @@ function readingOf(stream: string): string[] {
     `$JS.API.CONSUMER.CREATE.${stream}.>`,
     `$JS.API.CONSUMER.DELETE.${stream}.>`,
     `$JS.FC.${stream}.>`,
+    `$JS.ACK.${stream}.>`,
   ];
 }

@@ -7,6 +7,7 @@ import {
   nodeUser,
   operatorUser,
   readerUser,
+  verifyUser,
 } from "../../nats/permissions.ts";
 import {
   escapeToken,
@@ -126,6 +127,19 @@ describe("the server's configuration", () => {
     ]);
     expect(publish.some((subject) => subject.startsWith("$KV."))).toBe(false);
     expect(nodeUser("n", "c").publish.some((subject) => subject.startsWith("$"))).toBe(false);
+  });
+
+  it("has nobody's reply subjects remembered who reads streams", () => {
+    const create = "$JS.API.CONSUMER.CREATE.";
+    for (const { publish, answers } of [...settings.users, verifyUser("v", "verify")]) {
+      if (!answers) continue;
+      for (const subject of publish.filter((each) => each.startsWith(create))) {
+        expect(publish).toContain(`$JS.ACK.${subject.slice(create.length)}`);
+      }
+    }
+    // It may answer everybody as it is.
+    expect(apiserverUser("a").answers).toBeUndefined();
+    expect(apiserverUser("a").publish).toContain("_INBOX.>");
   });
 
   it("lets only the operator give orders, and nobody hear those to others", () => {
