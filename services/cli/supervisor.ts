@@ -14,8 +14,8 @@ export interface ProcessSpec {
   readonly name: string;
   readonly file: string;
   readonly args: readonly string[];
-  /** Comes before the machine's other work, where that is permitted. */
-  readonly preferred?: boolean;
+  /** Its place among the machine's other work (nice(2)), where that is permitted. */
+  readonly nice?: number;
   /** A descriptor that it is handed, as its number `HANDED_FD`. */
   readonly socket?: number;
 }
@@ -50,8 +50,11 @@ export interface Failing {
   readonly how: string;
 }
 
-/** Enough to be served first on a busy machine; what is started from it inherits it. */
-const PREFERRED_NICE = -5;
+/**
+ * Enough to be served before a busy machine's other work, and people before those who decide: they
+ * wait for the apiserver and its log. What is started from a process inherits its place.
+ */
+export const NICE = { waitedFor: -5, others: -1 };
 const WINDOW_MS = 10_000;
 /** So many starts within the window are taken for bad luck; more for a fault. */
 const STARTS_WITHOUT_PAUSE = 5;
@@ -168,7 +171,7 @@ export class Supervisor {
     supervised.starts.push(Date.now());
     if (child.pid !== undefined) {
       writeFileSync(this.#pidFile(spec.name), `${child.pid}\n`);
-      if (spec.preferred) prefer(child.pid);
+      if (spec.nice !== undefined) place(child.pid, spec.nice);
     }
     child.once("error", (error) => this.#ended(supervised, error.message));
     child.once("exit", (code, signal) => this.#ended(supervised, signal ?? `exit code ${code}`));
@@ -209,9 +212,9 @@ function goOn(supervised: Supervised): boolean {
   return true;
 }
 
-function prefer(pid: number): void {
+function place(pid: number, nice: number): void {
   try {
-    setPriority(pid, PREFERRED_NICE);
+    setPriority(pid, nice);
   } catch {
     // Without root it is as the others; or it has ended already.
   }

@@ -40,7 +40,7 @@ import { startAutoscaler } from "./scale/autoscaler.ts";
 import { Scaling, type ScalingOptions, scaled } from "./scaling.ts";
 import { obeySignal } from "./signals.ts";
 import { summaryOf } from "./summary.ts";
-import { HANDED_FD, NATS_SERVER, type ProcessSpec, Supervisor } from "./supervisor.ts";
+import { HANDED_FD, NATS_SERVER, NICE, type ProcessSpec, Supervisor } from "./supervisor.ts";
 import { SUPERVISOR, supervisorOrderSchema } from "./supervisor-orders.ts";
 import { UsageError } from "./usage-error.ts";
 import { OPERATOR_USER } from "./users.ts";
@@ -240,7 +240,7 @@ function natsServer(
   });
   writeWhole(paths.natsConfiguration, configuration);
   const args = ["-c", paths.natsConfiguration];
-  return { name: NATS_SERVER, file: binary, args, preferred: true };
+  return { name: NATS_SERVER, file: binary, args, nice: NICE.waitedFor };
 }
 
 /** Obeys the operator (`cox scale`, `actors`, `kill`, ...) as long as this process lives. */
@@ -261,9 +261,10 @@ async function obeyOrders(settings: ClusterSettings, options: ScalingOptions): P
 function ownProcess(planned: PlannedProcess, paths: Paths, socket: SharedSocket): ProcessSpec {
   const { name, kind } = planned;
   const args = [programFile("process.js"), kind, "--data", paths.data, "--process", name];
+  const spec = { name, file: process.execPath, args };
   // Not a real node's: containers would inherit it.
-  const preferred = kind !== "node" && kind !== "host";
-  const spec = { name, file: process.execPath, args, preferred };
-  if (kind !== "apiserver") return spec;
-  return { ...spec, args: [...args, "--socket", String(HANDED_FD)], socket: socket.fd };
+  if (kind === "node" || kind === "host") return spec;
+  if (kind !== "apiserver") return { ...spec, nice: NICE.others };
+  const handed = [...args, "--socket", String(HANDED_FD)];
+  return { ...spec, args: handed, socket: socket.fd, nice: NICE.waitedFor };
 }

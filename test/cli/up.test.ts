@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { getPriority } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RunningCluster } from "../kubectl/cluster.ts";
 
@@ -21,6 +22,14 @@ describe("cox up", () => {
     },
     TEST_MS,
   );
+
+  it.runIf(process.getuid?.() === 0)("serves people before it decides", () => {
+    const nice = (name: string): number => getPriority(cluster.pidOf(name));
+    for (const name of ["nats-server", "apiserver"]) {
+      expect(nice(name)).toBeLessThan(nice("control"));
+    }
+    expect(nice("control")).toBeLessThan(getPriority());
+  });
 
   it(
     "goes on with what a killed supervisor left",
