@@ -86,6 +86,7 @@ export class Slabs {
     this.#bytes = Math.min(Math.max(this.#bytes * 2, length), SLAB_BYTES);
     this.#current = new Slab(this.#bytes);
     full.close();
-    return this.#current;
+    // What moved out of it may have taken the room.
+    return this.for(length);
   }
 }

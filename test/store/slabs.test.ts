@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ObjectEntry } from "../../shared/store/entry.ts";
 import { MemoryStore } from "../../shared/store/memory.ts";
 import { Projection, type ProjectionOptions } from "../../shared/store/projection.ts";
-import type { Slab } from "../../shared/store/slabs.ts";
+import { type Resident, type Slab, Slabs } from "../../shared/store/slabs.ts";
 import { HEADERS, testRuntime } from "./harness.ts";
 
 const KEYS = 300;
@@ -110,3 +110,65 @@ describe("the bytes of entries", () => {
     }
   });
 });
+
+describe("slabs", () => {
+  it("have room for what they are asked for, whatever moves into them meanwhile", () => {
+    const lengths = fc.oneof(
+      fc.integer({ min: 1, max: 3_000 }),
+      fc.integer({ max: 70_000, min: 1 }),
+    );
+    const steps = fc.array(fc.record({ length: lengths, leaves: fc.boolean() }));
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const slabs = new Slabs();
+        const residents: Place[] = [];
+        for (const { length, leaves } of taken) {
+          const place = new Place(slabs, length);
+          residents.push(place);
+          if (leaves) residents.splice(residents.length >> 1, 1)[0]?.leave();
+        }
+        for (const place of residents) expect(place.isThere()).toBe(true);
+      }),
+    );
+  });
+});
+
+/** Fills its bytes with a number of its own. */
+class Place implements Resident {
+  static #count = 0;
+  readonly #slabs: Slabs;
+  readonly #length: number;
+  readonly #number = Place.#count++ & 0xff;
+  slab: Slab;
+  #at = 0;
+  #left = false;
+
+  constructor(slabs: Slabs, length: number) {
+    this.#slabs = slabs;
+    this.#length = length;
+    this.slab = slabs.for(length);
+    this.#settle();
+  }
+
+  move(): void {
+    if (this.#left) return;
+    this.slab = this.#slabs.for(this.#length);
+    this.#settle();
+  }
+
+  leave(): void {
+    this.#left = true;
+    this.slab.leave(this.#length);
+  }
+
+  isThere(): boolean {
+    const bytes = this.slab.memory.subarray(this.#at, this.#at + this.#length);
+    return bytes.length === this.#length && bytes.every((byte) => byte === this.#number);
+  }
+
+  #settle(): void {
+    this.#at = this.slab.take(this.#length);
+    this.slab.memory.fill(this.#number, this.#at, this.#at + this.#length);
+    this.slab.enter(this, this.#length);
+  }
+}

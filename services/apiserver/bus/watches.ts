@@ -188,7 +188,7 @@ class BusWatch {
     if (this.#stopped || this.#due || !this.#open) return;
     const { slices } = this.#context;
     if (this.#backlog === undefined) this.#flush(() => slices.hasTime());
-    if (!this.#more) return;
+    if (!this.#hasMore) return;
     this.#due = true;
     slices.add(() => {
       this.#due = this.#step();
@@ -197,7 +197,7 @@ class BusWatch {
   }
 
   /** Whether the window lets through more. */
-  get #more(): boolean {
+  get #hasMore(): boolean {
     return this.#open && (this.#backlog !== undefined || this.#pending.length > 0);
   }
 
@@ -218,7 +218,7 @@ class BusWatch {
     if (backlog === undefined) {
       let left = STEP;
       this.#flush(() => left-- > 0);
-      return this.#more;
+      return this.#hasMore;
     }
     const stop = Math.min(this.#next + STEP, backlog.length);
     while (this.#next < stop && this.#open) {
@@ -228,7 +228,7 @@ class BusWatch {
     if (!this.#open || this.#next < backlog.length) return this.#open;
     this.#backlog = undefined;
     if (backlog.end !== undefined) this.#write(backlog.end);
-    return this.#more;
+    return this.#hasMore;
   }
 
   /** Sends changes as long as the window lets them through and `goOn` says so. */
