@@ -2,7 +2,7 @@ import type { Runtime } from "../../shared/runtime/runtime.ts";
 import type { Freshness } from "./freshness.ts";
 
 /** When so much of a turn of the event loop has passed, nothing else is begun in it. */
-const TURN_MS_MAX = 6;
+const TURN_MS_MAX = 3;
 
 /**
  * Work that actors have in hundreds, in the order of arrival, some milliseconds in each turn of the
